@@ -1,0 +1,173 @@
+// The archive boundary: the only thing that dicomweb, the admin API and the tools see of storage.
+// It addresses instances and byte ranges of instances; packs, trays, tiers and replicas do not show,
+// except in what operators ask for by name.
+import type { DicomFault, DicomWarning } from '../../dicom/instance.js';
+import type { ErrorCode } from '../core/errors.js';
+import type { ReplicaName, SeriesUid, Sha256, SopUid, StudyUid, VolumeName } from '../core/ids.js';
+import type { IndexStatus, InstanceRecord, MetadataPart, QueryPage, QuerySpec, Scope } from '../index/index.js';
+
+export type { InstanceRecord, MetadataPart, QueryPage, QueryRow, QuerySpec, Scope } from '../index/index.js';
+
+/** What became of one instance that was sent. Anything but `stored` and `duplicate` left nothing behind. */
+export type StoreOutcome =
+  | {
+      readonly status: 'stored' | 'duplicate';
+      readonly instance: InstanceIdentity;
+      readonly warnings: readonly DicomWarning[];
+    }
+  | {
+      readonly status: 'refused';
+      /** As far as it could be read. */
+      readonly instance: Partial<InstanceIdentity>;
+      readonly code: ErrorCode;
+      readonly fault: DicomFault | null;
+      /** What was wrong and where; tags and offsets, never values. */
+      readonly detail: string;
+    };
+
+export interface InstanceIdentity {
+  readonly study: StudyUid;
+  readonly series: SeriesUid;
+  readonly sop: SopUid;
+  readonly sopClass: string;
+  readonly sha256: Sha256;
+}
+
+export interface ReceiveOptions {
+  /** Refuse (CONFLICT) an instance of any other study: PS3.18 10.5.1. */
+  readonly study?: StudyUid | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Which studies an operator's command is about. An empty selection selects nothing. */
+export interface Selection {
+  readonly studies?: readonly StudyUid[];
+  readonly all?: boolean;
+  readonly query?: QuerySpec;
+  /** Last arrival before this. */
+  readonly arrivedBeforeMs?: number;
+}
+
+/** Progress of a long job; `bytesTotal` may grow while it runs. */
+export interface Progress {
+  readonly step: string;
+  readonly packsDone: number;
+  readonly packsTotal: number;
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+export interface JobOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** Something that went wrong with one item of a job; the rest went on. */
+export interface JobFailure {
+  /** Study UID, pack id or object key. */
+  readonly item: string;
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
+export interface MigrateReport {
+  readonly studies: number;
+  readonly packs: number;
+  readonly bytes: number;
+  /** Packs whose hot copy was deleted after proof. */
+  readonly evicted: number;
+  readonly failures: readonly JobFailure[];
+}
+
+export interface RecallReport {
+  readonly studies: number;
+  readonly packs: number;
+  readonly bytes: number;
+  readonly failures: readonly JobFailure[];
+}
+
+export interface ScrubFinding {
+  readonly where: ReplicaName | VolumeName;
+  /** Object key, or pack id of a hot pack. */
+  readonly item: string;
+  readonly fault: 'missing' | 'corrupt' | 'unknown';
+  readonly detail: string;
+}
+
+export interface ScrubReport {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly findings: readonly ScrubFinding[];
+  /** Replicas and volumes that did not answer: nothing is known of them. */
+  readonly unavailable: readonly string[];
+}
+
+export interface RepairReport {
+  readonly repaired: number;
+  readonly bytes: number;
+  readonly failures: readonly JobFailure[];
+}
+
+export type VolumeState = 'healthy' | 'suspect' | 'failed' | 'returning';
+
+export interface ArchiveStatus {
+  readonly index: IndexStatus;
+  readonly volumes: readonly {
+    readonly name: VolumeName;
+    readonly state: VolumeState;
+    readonly bytesTotal: number | null;
+    readonly bytesFree: number | null;
+    /** Why it is not healthy. */
+    readonly detail: string | null;
+  }[];
+  readonly replicas: readonly {
+    readonly name: ReplicaName;
+    readonly state: 'available' | 'unavailable';
+    readonly detail: string | null;
+    readonly latencyMs: number | null;
+  }[];
+  /** Where new instances go now. */
+  readonly ingest: 'volume' | 'cloud-direct' | 'refused';
+}
+
+export interface Archive {
+  /**
+   * Takes one instance from `body`. Resolves once the body is consumed (or refused), so that the caller may go on with the next
+   * part; `outcome` resolves once it is durable and visible, or refused. Neither rejects for what is wrong with the instance;
+   * `receive` rejects with ABORTED, FULL or UNAVAILABLE when nothing can be stored now, or with what `body` threw.
+   */
+  receive(
+    body: AsyncIterable<Uint8Array>,
+    options?: ReceiveOptions,
+  ): Promise<{ readonly outcome: Promise<StoreOutcome> }>;
+
+  query(spec: QuerySpec, signal?: AbortSignal): Promise<QueryPage>;
+  /** Live instances in reading order. Empty when there are none. */
+  instances(scope: Scope): AsyncIterable<InstanceRecord>;
+  /** NOT_FOUND when there is no such live instance. `layout` is JSON text: dicom/layout.ts. */
+  instance(scope: Required<Scope>): Promise<InstanceRecord & { readonly layout: string }>;
+  /** From the index alone. Empty when nothing is live. */
+  metadata(scope: Scope): AsyncIterable<MetadataPart>;
+
+  /**
+   * The bytes `[start, end)` of an instance (default: all), in pieces, from whichever tier has them. Each piece is the reader's own.
+   * Throws UNAVAILABLE when no copy can be reached now, LOST when none exists, NOT_FOUND when it was deleted meanwhile.
+   */
+  read(
+    instance: InstanceRecord,
+    range?: { readonly start: number; readonly end: number },
+    signal?: AbortSignal,
+  ): AsyncIterable<Uint8Array>;
+
+  status(): Promise<ArchiveStatus>;
+  /** Files what has not settled, protects, proves, and (unless `keepHot`) deletes the hot copies. */
+  migrate(selection: Selection, options?: JobOptions & { readonly keepHot?: boolean }): Promise<MigrateReport>;
+  /** Brings cold packs back to a volume. */
+  recall(selection: Selection, options?: JobOptions): Promise<RecallReport>;
+  /** Compares replicas and volumes with the index. `deep` reads and hashes every object. Notes what it finds for `repair`. */
+  scrub(options?: JobOptions & { readonly deep?: boolean }): Promise<ScrubReport>;
+  /** Mends what is noted: from any good replica, or the hot copy. Pays replica debts too. */
+  repair(options?: JobOptions): Promise<RepairReport>;
+  /** Stops movers, finishes what is in flight, closes everything below. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,259 @@
+// The index boundary: what is searched, and where everything lies. A cache of what packs and manifests say, and the
+// durable statement of what ought to be done. Every call is async and nothing of SQL shows through. Contract suite:
+// test/contract/index.ts. Implementation: index/sqlite/ (writer and readers in threads of their own).
+import type { LevelAttributes } from '../../dicom/instance.js';
+import type { ObjectKey, PackId, ReplicaName, SeriesUid, Sha256, SopUid, StudyUid, VolumeName } from '../core/ids.js';
+import type { PackKind, PackMember, PackSeal, SeriesBundle } from '../format/types.js';
+
+/** A study, one of its series, or one instance. `sop` needs `series`. */
+export interface Scope {
+  readonly study: StudyUid;
+  readonly series?: SeriesUid;
+  readonly sop?: SopUid;
+}
+
+/** One live instance and where its bytes are: a byte range of a pack. */
+export interface InstanceRecord {
+  readonly study: StudyUid;
+  readonly series: SeriesUid;
+  readonly sop: SopUid;
+  readonly sopClass: string;
+  readonly transferSyntax: string;
+  readonly instanceNumber: number | null;
+  readonly seriesNumber: number | null;
+  readonly seq: number;
+  readonly arrivedMs: number;
+  readonly pack: PackId;
+  readonly start: number;
+  readonly end: number;
+  readonly sha256: Sha256;
+}
+
+/** An instance as it comes in. `metadata` is gzip of its DICOM JSON object; `layout` is JSON text (dicom/layout.ts). */
+export interface ArrivedInstance extends InstanceRecord {
+  readonly attributes: LevelAttributes;
+  readonly metadata: Uint8Array;
+  readonly layout: string;
+}
+
+/**
+ * Where the hot copy of a pack is. `open`: a tray being appended to. `present`: on `volume`. `cold`: no hot copy, on purpose.
+ * `missing`: it ought to be on `volume` and was found not to be (or damaged).
+ */
+export type HotState = 'open' | 'present' | 'cold' | 'missing';
+
+export interface Placement {
+  readonly replica: ReplicaName;
+  /** When every chunk and the manifest were last proven to be there. */
+  readonly verifiedMs: number;
+}
+
+export interface PackRecord {
+  readonly id: PackId;
+  readonly kind: PackKind;
+  /** Accepted length of the tar. For an open tray: what is indexed so far. */
+  readonly bytes: number;
+  readonly createdMs: number;
+  readonly hot: HotState;
+  readonly volume: VolumeName | null;
+  readonly seal: PackSeal | null;
+  readonly manifest: { readonly name: ObjectKey; readonly generation: number } | null;
+  readonly placements: readonly Placement[];
+  /** Live instances in it, and the bytes that they are. */
+  readonly liveInstances: number;
+  readonly liveBytes: number;
+}
+
+export type NewPack = Pick<PackRecord, 'id' | 'kind' | 'bytes' | 'createdMs' | 'hot' | 'volume'>;
+
+/** One batch of arrivals, committed in one transaction together with how far the tray is indexed. */
+export interface ArrivalBatch {
+  readonly pack: PackId;
+  /** The pack's bytes are accounted for up to here. */
+  readonly indexedTo: number;
+  readonly instances: readonly ArrivedInstance[];
+}
+
+/** A new pack that takes over instances from trays or other packs, or a pack found that the index did not know. */
+export interface FiledPack {
+  readonly pack: NewPack;
+  readonly members: readonly PackMember[];
+  readonly bundles: readonly SeriesBundle[];
+}
+
+/** Sealed state recovered from a manifest. */
+export interface AdoptedPack extends FiledPack {
+  readonly seal: PackSeal | null;
+  readonly manifest: { readonly name: ObjectKey; readonly generation: number } | null;
+  readonly placements: readonly Placement[];
+  /** For each member, in member order. */
+  readonly attributes: readonly LevelAttributes[];
+}
+
+export interface MetadataPart {
+  readonly series: SeriesUid;
+  /** gzip of DICOM JSON objects joined with commas. */
+  readonly gzip: Uint8Array;
+  /** Byte ranges of the inflated text that are wanted, in reading order; null: all of it. */
+  readonly picks: readonly { readonly start: number; readonly end: number }[] | null;
+}
+
+export type QueryLevel = 'study' | 'series' | 'instance';
+
+/** One attribute to match: PS3.18 8.3.4. */
+export interface AttributeMatch {
+  /** Tags from the root, 8 hex digits upper case each; more than one for a sequence item's attribute. */
+  readonly path: readonly string[];
+  readonly vr: string;
+  /** As sent, percent-decoded; more than one: any of them (UID lists, ModalitiesInStudy=CT,MR). Empty text: universal matching. */
+  readonly values: readonly string[];
+}
+
+export interface QuerySpec {
+  readonly level: QueryLevel;
+  readonly study?: StudyUid;
+  readonly series?: SeriesUid;
+  readonly matches: readonly AttributeMatch[];
+  readonly fuzzy: boolean;
+  readonly limit: number;
+  readonly offset: number;
+  /** `all`, or tags beyond the default set: taken from the full metadata where the level's attributes lack them. */
+  readonly include: 'all' | readonly string[];
+}
+
+export interface QueryRow {
+  readonly study: StudyUid;
+  readonly series: SeriesUid | null;
+  readonly sop: SopUid | null;
+  /** DICOM JSON object text: the attributes of the level and those above it, counts and ModalitiesInStudy included; no RetrieveURL. */
+  readonly attributes: string;
+  /** Whether all of it is on a volume, for (0008,0056). */
+  readonly online: boolean;
+}
+
+export interface QueryPage {
+  readonly rows: readonly QueryRow[];
+  /** More rows match beyond this page. */
+  readonly more: boolean;
+}
+
+/** A study that has instances in trays. */
+export interface UnfiledStudy {
+  readonly study: StudyUid;
+  readonly instances: number;
+  readonly bytes: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+export interface IndexStatus {
+  /** Studies with a hot byte; of which every pack has W placements; studies with no hot byte. */
+  readonly studies: { readonly total: number; readonly hot: number; readonly protected: number; readonly cold: number };
+  readonly bytes: { readonly hot: number; readonly cold: number };
+  readonly instances: number;
+  readonly unprotected: { readonly instances: number; readonly bytes: number; readonly oldestArrivedMs: number | null };
+  /** Per replica: packs and bytes that it ought to hold and does not. */
+  readonly debt: ReadonlyMap<ReplicaName, { readonly packs: number; readonly bytes: number }>;
+}
+
+export type ChunkFault = 'missing' | 'corrupt';
+
+export interface ChunkException {
+  readonly pack: PackId;
+  /** Chunk number from 0; -1: the manifest. */
+  readonly chunk: number;
+  readonly replica: ReplicaName;
+  readonly fault: ChunkFault;
+}
+
+/** Which packs a mover asks for. Oldest first. */
+export interface PackFilter {
+  readonly study?: StudyUid;
+  readonly ids?: readonly PackId[];
+  readonly kind?: PackKind;
+  readonly hot?: readonly HotState[];
+  readonly volume?: VolumeName;
+  /** Lacks a placement on at least one of these. */
+  readonly lackingOn?: readonly ReplicaName[];
+  /** Has placements on at least this many replicas. */
+  readonly placementsMin?: number;
+  readonly createdBeforeMs?: number;
+  /** No live instance is left in it. */
+  readonly empty?: boolean;
+  readonly order?: 'created' | 'accessed';
+  readonly limit?: number;
+}
+
+/**
+ * Rejects with ArchiveError: NOT_FOUND where said; UNAVAILABLE when it cannot be written or read just now (disk full,
+ * I/O error); LIMIT when a query passes its time limit; LOCKED when another process holds it; CORRUPT when its file is damaged.
+ * Writes are atomic and applied in the order of the calls; visible to every later read of any caller once resolved; durable after
+ * `commitDurable` (a crash before that loses a suffix of them, never a middle).
+ */
+export interface Index {
+  // -- arrivals and identity
+  /** Those of `sops` that are live. */
+  lookup(sops: readonly SopUid[]): Promise<ReadonlyMap<SopUid, InstanceRecord>>;
+  addPack(pack: NewPack): Promise<void>;
+  /** Makes instances visible. One whose SOP UID is live already: ignored when its seq is higher, replacing when lower (rebuild order does not matter). */
+  commitArrivals(batch: ArrivalBatch): Promise<void>;
+  /** The highest seq ever committed, 0 when none. */
+  highestSeq(): Promise<number>;
+
+  // -- reading
+  /** NOT_FOUND when it is not live. Includes the layout. */
+  instance(scope: Required<Scope>): Promise<InstanceRecord & { readonly layout: string }>;
+  /** Live instances of the scope in reading order (series number, series UID, instance number, SOP UID). Empty when there are none. */
+  instances(scope: Scope): AsyncIterable<InstanceRecord>;
+  /** In reading order of series. Empty when nothing is live. */
+  metadata(scope: Scope): AsyncIterable<MetadataPart>;
+  query(spec: QuerySpec, signal?: AbortSignal): Promise<QueryPage>;
+  /** Notes that a study was opened (eviction goes by it). May be lost in a crash. */
+  touch(study: StudyUid, nowMs: number): Promise<void>;
+
+  // -- packs
+  pack(id: PackId): Promise<PackRecord | undefined>;
+  packs(filter: PackFilter): AsyncIterable<PackRecord>;
+  /** Members of a pack that are live there, ascending by start, with their bundles: what a manifest is made of. */
+  packContents(
+    id: PackId,
+  ): Promise<{ readonly members: readonly PackMember[]; readonly bundles: readonly SeriesBundle[] }>;
+  /** Studies with live instances in trays or in small packs to merge; oldest arrival first. */
+  unfiled(): Promise<readonly UnfiledStudy[]>;
+  /** Live instances of a study that are in trays, in reading order, with their stored metadata and layout. */
+  unfiledInstances(
+    study: StudyUid,
+  ): Promise<readonly (InstanceRecord & { readonly metadata: Uint8Array; readonly layout: string })[]>;
+  /** Adds the pack and points its members' rows at it, each only if its row still has that seq; in one transaction. */
+  file(filed: FiledPack): Promise<void>;
+  /** Takes in a pack found on a volume or replica: adds or completes its record, makes its members live by the rule of `commitArrivals`. Idempotent. */
+  adopt(adopted: AdoptedPack): Promise<void>;
+  /** A tray is closed: no more arrivals; `bytes` is its accepted length. */
+  closeTray(id: PackId, bytes: number): Promise<void>;
+  setHot(id: PackId, hot: HotState, volume: VolumeName | null): Promise<void>;
+  /** Records what was drawn for sealing. CONFLICT when another seal is there already. */
+  setSeal(id: PackId, seal: PackSeal): Promise<void>;
+  /** Records a chunk's name before its first PUT. CONFLICT when another name is there. */
+  nameChunk(id: PackId, chunk: number, name: ObjectKey): Promise<void>;
+  setManifest(id: PackId, manifest: { readonly name: ObjectKey; readonly generation: number }): Promise<void>;
+  setPlacement(id: PackId, placement: Placement): Promise<void>;
+  removePlacement(id: PackId, replica: ReplicaName): Promise<void>;
+  /** Forgets a pack with no live instance (CONFLICT otherwise) and puts its object names into the garbage table. */
+  dropPack(id: PackId): Promise<void>;
+
+  // -- damage
+  addException(exception: ChunkException): Promise<void>;
+  clearException(exception: Omit<ChunkException, 'fault'>): Promise<void>;
+  exceptions(pack?: PackId): Promise<readonly ChunkException[]>;
+
+  // -- state of the whole
+  /** `writeQuorum` placements make a pack protected; debts are counted against `replicas`. */
+  status(options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] }): Promise<IndexStatus>;
+  setting(key: string): Promise<string | undefined>;
+  setSetting(key: string, value: string): Promise<void>;
+  /** Resolves when everything committed before the call survives a power cut. */
+  commitDurable(): Promise<void>;
+  /** Checks the file itself. Resolves with findings; empty when sound. */
+  check(signal?: AbortSignal): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
