@@ -1,0 +1,264 @@
+// The configuration of DESIGN section 11 as a schema: what keys there are, what each may be, and what is taken when
+// it is not given. Strict: an unknown key is refused with the keys that there are. Reading files is config-file.ts.
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { parseReplicaName, parseVolumeName } from '../tiering/core/ids.js';
+import { parseDuration, parsePercent } from './units.js';
+
+/** An object with exactly these keys; the message of an unknown one lists them. */
+function section<S extends z.ZodRawShape>(shape: S) {
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code === 'unrecognized_keys') {
+        return `unknown key ${issue.keys?.join(', ')}; allowed here: ${Object.keys(shape).join(', ')}`;
+      }
+      return issue.input === undefined ? 'is missing' : `must be a section with keys: ${Object.keys(shape).join(', ')}`;
+    },
+  });
+}
+
+/** Text that `parse` turns into a value; its message is what is shown. */
+function parsed<T>(parse: (text: string) => T, allowed: string) {
+  return z.string({ error: `must be ${allowed}` }).transform((text, context) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : `must be ${allowed}` });
+      return z.NEVER;
+    }
+  });
+}
+
+const text = (allowed: string) => z.string({ error: `must be ${allowed}` }).min(1, `must be ${allowed}`);
+const whole = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z.number({ error }).int(error).min(min, error).max(max, error);
+};
+const choice = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, { error: `must be ${values.join(' or ')}` });
+const list = <T extends z.ZodType>(element: T, what: string) =>
+  z.array(element, { error: `must be a list of ${what}` }).min(1, `must list at least one of ${what}`);
+
+const duration = parsed(parseDuration, 'a duration such as 60s or 30d');
+const percent = parsed(parsePercent, 'a percentage such as 85%');
+const httpUrl = parsed((value) => {
+  const url = new URL(value);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error('must begin with http:// or https://');
+  return value.replace(/\/+$/, '');
+}, 'a URL such as https://pacs.example');
+
+const http = section({
+  host: text('a host name or address').default('127.0.0.1'),
+  port: whole(0, 65_535).default(8080),
+  publicUrl: httpUrl.optional(),
+  tls: section({ cert: text('a path'), key: text('a path') }).optional(),
+});
+
+const auth = z.discriminatedUnion(
+  'mode',
+  [
+    section({ mode: z.literal('none') }),
+    section({
+      mode: z.literal('token'),
+      tokens: list(
+        section({ name: text('a name'), token: text('a secret').min(16, 'must have at least 16 characters') }),
+        'tokens',
+      ),
+    }),
+    z.looseObject({ mode: z.literal('oidc') }),
+  ],
+  { error: 'mode must be none, token or oidc' },
+);
+
+const volume = section({ name: parsed(parseVolumeName, 'a volume name'), path: text('a path') });
+
+const replica = section({
+  name: parsed(parseReplicaName, 'a replica name'),
+  url: text('file:DIRECTORY or s3://BUCKET/PREFIX').regex(
+    /^(file:.+|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?)$/,
+    'must be file:DIRECTORY or s3://BUCKET/PREFIX',
+  ),
+  endpoint: httpUrl.optional(),
+  region: text('a region').optional(),
+  accessKeyId: text('an access key id').optional(),
+  secretAccessKey: text('a secret access key').optional(),
+  forcePathStyle: z.boolean({ error: 'must be true or false' }).optional(),
+}).superRefine((value, context) => {
+  const fail = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
+  if (value.url.startsWith('file:')) {
+    for (const key of ['endpoint', 'region', 'accessKeyId', 'secretAccessKey', 'forcePathStyle'] as const) {
+      if (value[key] !== undefined) fail(key, 'has no meaning for a directory (url file:…)');
+    }
+  } else if (value.accessKeyId === undefined || value.secretAccessKey === undefined) {
+    fail(
+      value.accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey',
+      'is missing; give it as text, as ${NAME} (environment) or as file:PATH',
+    );
+  }
+});
+
+/** Not read by this version; accepted with a warning at start, so that a configuration written for the next one works. */
+const later = z.unknown().optional();
+
+const schema = section({
+  http: http.prefault({}),
+  auth: auth.default({ mode: 'none' }),
+  index: section({
+    url: text('sqlite:PATH')
+      .regex(/^(sqlite|postgres(ql)?):.+/, 'must be sqlite:PATH')
+      .default('sqlite:./data/index/filmroom.db'),
+  }).prefault({}),
+  hot: section({
+    volumes: list(volume, 'volumes').prefault([{ name: 'a', path: './data/hot' }]),
+    settle: duration.prefault('60s'),
+    highWater: percent.prefault('85%'),
+    lowWater: percent.prefault('75%'),
+  }).prefault({}),
+  cold: section({
+    keyring: text('a path').default('./data/keyring.json'),
+    writeQuorum: whole(1, 16).optional(),
+    cloudDirectQuorum: whole(1, 16).optional(),
+    replicas: list(replica, 'replicas').prefault([
+      { name: 'r1', url: 'file:./data/replica-1' },
+      { name: 'r2', url: 'file:./data/replica-2' },
+    ]),
+  }).prefault({}),
+  tiering: section({
+    protect: choice(['write-back', 'write-through']).default('write-back'),
+    recall: choice(['on-open', 'never']).default('on-open'),
+    evict: section({ minAge: duration.prefault('30d') }).optional(),
+    prefetch: later,
+    windows: later,
+  }).prefault({}),
+  workers: section({
+    threads: z
+      .union([z.literal('auto'), whole(1, 256)], { error: 'must be auto or a number of threads' })
+      .default('auto'),
+  }).prefault({}),
+  audit: section({ path: text('a path'), retention: duration }).optional(),
+});
+
+type Parsed = z.output<typeof schema>;
+export type ReplicaConfig = Parsed['cold']['replicas'][number];
+export type AuthConfig = Exclude<Parsed['auth'], { mode: 'oidc' }>;
+
+/** A configuration as the program uses it: milliseconds, shares of one, absolute paths, no default left open. */
+export interface Config {
+  /** The file it came from; null for the embedded default. */
+  readonly file: string | null;
+  readonly http: Parsed['http'];
+  readonly auth: AuthConfig;
+  readonly index: { readonly path: string };
+  readonly hot: {
+    readonly volumes: Parsed['hot']['volumes'];
+    readonly settleMs: number;
+    readonly highWater: number;
+    readonly lowWater: number;
+  };
+  readonly cold: {
+    readonly keyring: string;
+    readonly writeQuorum: number;
+    readonly cloudDirectQuorum: number;
+    readonly replicas: readonly ReplicaConfig[];
+  };
+  readonly tiering: {
+    readonly protect: 'write-back' | 'write-through';
+    readonly recall: 'on-open' | 'never';
+    /** Null: nothing is evicted but on command and at the high water mark. */
+    readonly evictMinAgeMs: number | null;
+  };
+  readonly workers: { readonly threads: number | 'auto' };
+  /** Keys that were given and that this version does not act on yet. */
+  readonly ignored: readonly string[];
+}
+
+/** One thing wrong: where (keys from the root) and what is allowed there. */
+export interface ConfigIssue {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/**
+ * Checks `value` (a parsed YAML document with its secrets filled in). Paths in it are relative to `base`. Returns the
+ * configuration, or the first thing that is wrong with it.
+ */
+export function checkConfig(value: unknown, base: string, file: string | null): Config | ConfigIssue {
+  const result = schema.safeParse(value ?? {});
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    return { path: (issue?.path ?? []) as (string | number)[], message: issue?.message ?? 'is not a configuration' };
+  }
+  return crossCheck(result.data) ?? resolved(result.data, base, file);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.[0-9]{1,3}){3}$/.test(host);
+}
+
+/** What no single key can tell. */
+function crossCheck(config: Parsed): ConfigIssue | undefined {
+  const { http, auth, hot, cold, index } = config;
+  const replicas = cold.replicas.length;
+  if (auth.mode === 'oidc') {
+    return { path: ['auth', 'mode'], message: 'oidc is not supported yet; allowed: none (loopback only), token' };
+  }
+  if (auth.mode === 'none' && !isLoopback(http.host)) {
+    return {
+      path: ['auth', 'mode'],
+      message: `none is allowed only where http.host is loopback (127.0.0.1, ::1, localhost), not ${http.host}; use token`,
+    };
+  }
+  if (!index.url.startsWith('sqlite:')) {
+    return { path: ['index', 'url'], message: 'only sqlite:PATH is supported yet' };
+  }
+  if (hot.lowWater >= hot.highWater) return { path: ['hot', 'lowWater'], message: 'must be below hot.highWater' };
+  for (const key of ['writeQuorum', 'cloudDirectQuorum'] as const) {
+    if ((cold[key] ?? 1) > replicas) {
+      return { path: ['cold', key], message: `must be at most the number of replicas, ${replicas}` };
+    }
+  }
+  return duplicate(['hot', 'volumes'], hot.volumes) ?? duplicate(['cold', 'replicas'], cold.replicas);
+}
+
+function duplicate(path: readonly string[], named: readonly { readonly name: string }[]): ConfigIssue | undefined {
+  const at = named.findIndex((one, index) => named.findIndex((other) => other.name === one.name) < index);
+  return at < 0 ? undefined : { path: [...path, at, 'name'], message: 'is used twice; every name must be its own' };
+}
+
+/** All of two, two of three: the majority, and never one of two. */
+function defaultQuorum(replicas: number): number {
+  return replicas <= 2 ? replicas : Math.floor(replicas / 2) + 1;
+}
+
+function resolved(config: Parsed, base: string, file: string | null): Config {
+  const { http, auth, index, hot, cold, tiering, workers, audit } = config;
+  const path = (relative: string) => resolve(base, relative);
+  const writeQuorum = cold.writeQuorum ?? defaultQuorum(cold.replicas.length);
+  return {
+    file,
+    http: http.tls === undefined ? http : { ...http, tls: { cert: path(http.tls.cert), key: path(http.tls.key) } },
+    auth: auth as AuthConfig,
+    index: { path: path(index.url.slice('sqlite:'.length)) },
+    hot: {
+      volumes: hot.volumes.map((one) => ({ ...one, path: path(one.path) })),
+      settleMs: hot.settle,
+      highWater: hot.highWater,
+      lowWater: hot.lowWater,
+    },
+    cold: {
+      keyring: path(cold.keyring),
+      writeQuorum,
+      cloudDirectQuorum: cold.cloudDirectQuorum ?? writeQuorum,
+      replicas: cold.replicas.map((one) =>
+        one.url.startsWith('file:') ? { ...one, url: `file:${path(one.url.slice('file:'.length))}` } : one,
+      ),
+    },
+    tiering: { protect: tiering.protect, recall: tiering.recall, evictMinAgeMs: tiering.evict?.minAge ?? null },
+    workers,
+    ignored: [
+      ...(tiering.prefetch === undefined ? [] : ['tiering.prefetch']),
+      ...(tiering.windows === undefined ? [] : ['tiering.windows']),
+      ...(audit === undefined ? [] : ['audit']),
+    ],
+  };
+}

@@ -1,0 +1,28 @@
+// Quantities as people write them in the configuration and on the command line: `60s`, `30d`, `85%`.
+// A number without its unit is refused, so that nobody's seconds become milliseconds.
+import { ArchiveError } from '../tiering/core/errors.js';
+
+const DURATION = /^([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)$/;
+const PERCENT = /^([0-9]{1,3}(?:\.[0-9]{1,2})?)%$/;
+const DURATION_UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+/** A hundred years: anything longer is a slip of the keyboard. */
+const DURATION_MS_MAX = 36_525 * DURATION_UNIT_MS.d;
+
+/** `500ms`, `60s`, `15m`, `2h`, `30d` to whole milliseconds. INVALID for anything else. */
+export function parseDuration(text: string): number {
+  const match = DURATION.exec(text);
+  const unit = match?.[2] as keyof typeof DURATION_UNIT_MS | undefined;
+  if (match === null || unit === undefined) {
+    throw new ArchiveError('INVALID', 'a duration is a number with its unit, such as 500ms, 60s, 15m, 2h or 30d');
+  }
+  const ms = Math.round(Number(match[1]) * DURATION_UNIT_MS[unit]);
+  if (ms > DURATION_MS_MAX) throw new ArchiveError('INVALID', 'a duration is at most a hundred years');
+  return ms;
+}
+
+/** `85%` to 0.85; from 0% to 100%. INVALID for anything else. */
+export function parsePercent(text: string): number {
+  const share = Number(PERCENT.exec(text)?.[1] ?? Number.NaN) / 100;
+  if (!(share <= 1)) throw new ArchiveError('INVALID', 'a share is a percentage from 0% to 100%, such as 85%');
+  return share;
+}
