@@ -1,0 +1,99 @@
+// Data keys: what is drawn once for each pack (its seal), and how its DEK is wrapped under a KEK
+// (docs/format.md 3.2). A key problem is WRONG_KEY, never CORRUPT, so that it never starts a repair.
+import type { Random } from '../core/clock.js';
+import { ArchiveError, invariant } from '../core/errors.js';
+import type { PackId } from '../core/ids.js';
+import { derive, KEY_BYTES, NONCE_BYTES, openMessage, SUITE_AES_256_GCM, sealMessage, TAG_BYTES } from './aead.js';
+import { CHUNK_SALT_BYTES, chunkCommitment, chunkSizes } from './chunk.js';
+import { type Kek, type Keyring, kekById } from './keyring.js';
+import { packIdBytes } from './pack-id.js';
+import type { PackSeal } from './types.js';
+
+export const DEK_ID_BYTES = 16;
+export const WRAP_SALT_BYTES = 32;
+export const WRAPPED_DEK_BYTES = KEY_BYTES + TAG_BYTES;
+
+const INFO = Buffer.from('wrap1', 'latin1');
+/** The wrapping key is used once, so its nonce may be fixed. */
+const NONCE = Buffer.alloc(NONCE_BYTES);
+const NO_AAD = Buffer.alloc(0);
+
+/** How a DEK is wrapped: the part of a seal that rotation replaces. */
+export type DekWrap = Pick<PackSeal, 'kekId' | 'wrapSalt' | 'wrappedDek'>;
+
+/** Wraps a pack's DEK under `kek` with a fresh salt. */
+export function wrapDek(options: {
+  readonly pack: PackId;
+  readonly dek: Uint8Array;
+  readonly dekId: Uint8Array;
+  readonly kek: Kek;
+  readonly random: Random;
+}): DekWrap {
+  const { pack, dek, dekId, kek, random } = options;
+  invariant(dek.length === KEY_BYTES && dekId.length === DEK_ID_BYTES, 'a DEK has 32 bytes and its id 16');
+  const wrapSalt = draw(random, WRAP_SALT_BYTES);
+  const wrappedDek = sealMessage(wrappingKey(kek, wrapSalt, pack, dekId), NONCE, NO_AAD, dek);
+  return { kekId: kek.id, wrapSalt, wrappedDek: Uint8Array.from(wrappedDek) };
+}
+
+/** The DEK of a pack. WRONG_KEY when the keyring lacks the KEK (named) or its KEK does not open the wrap. */
+export function unwrapDek(
+  seal: DekWrap & Pick<PackSeal, 'dekId'>,
+  pack: PackId,
+  keyring: Pick<Keyring, 'archiveId' | 'keys' | 'current'>,
+): Uint8Array {
+  const kek = kekById(keyring, seal.kekId);
+  const dek = openMessage(wrappingKey(kek, seal.wrapSalt, pack, seal.dekId), NONCE, NO_AAD, seal.wrappedDek);
+  if (dek === undefined || dek.length !== KEY_BYTES) {
+    throw new ArchiveError('WRONG_KEY', `key ${seal.kekId} of this keyring does not open pack ${pack}`);
+  }
+  return Uint8Array.from(dek);
+}
+
+/**
+ * Draws everything that sealing the pack needs: its DEK, wrapped, and a salt and commitment for each of its chunks. To be
+ * committed durably before the first PUT. Throws INTERNAL when the random source repeats itself.
+ */
+export function drawSeal(options: {
+  readonly pack: PackId;
+  /** Bytes of the pack. */
+  readonly bytes: number;
+  readonly kek: Kek;
+  readonly random: Random;
+}): { readonly seal: PackSeal; readonly dek: Uint8Array } {
+  const { pack, bytes, kek, random } = options;
+  if (!Number.isSafeInteger(bytes) || bytes < 1) throw new ArchiveError('INVALID', `pack ${pack} has ${bytes} bytes`);
+  const suite = SUITE_AES_256_GCM;
+  const dek = draw(random, KEY_BYTES);
+  const dekId = draw(random, DEK_ID_BYTES);
+  const wrap = wrapDek({ pack, dek, dekId, kek, random });
+  const sizes = chunkSizes(bytes);
+  const salts = sizes.map(() => draw(random, CHUNK_SALT_BYTES));
+  requireDistinct([dek, dekId, wrap.wrapSalt, ...salts], pack);
+  const chunks = sizes.map((chunkBytes, chunk) => {
+    const salt = salts[chunk];
+    invariant(salt !== undefined, 'every chunk has a salt');
+    const commitment = Uint8Array.from(chunkCommitment({ pack, chunk, suite, dek, dekId, salt, chunkBytes }));
+    return { bytes: chunkBytes, salt, commitment, name: null };
+  });
+  return { seal: { suite, ...wrap, dekId, chunks }, dek };
+}
+
+function wrappingKey(kek: Kek, wrapSalt: Uint8Array, pack: PackId, dekId: Uint8Array): Buffer {
+  return derive(kek.secret, wrapSalt, Buffer.concat([INFO, packIdBytes(pack), dekId]), KEY_BYTES);
+}
+
+/** A copy of its own: what a random source hands out may be part of its pool. */
+function draw(random: Random, bytes: number): Uint8Array {
+  const drawn = Uint8Array.from(random.bytes(bytes));
+  invariant(drawn.length === bytes, 'the random source gives as much as it is asked for');
+  return drawn;
+}
+
+/** Fault 44: a random source that gives one value twice must not make keys. First 16 bytes are compared, since lengths differ. */
+function requireDistinct(values: readonly Uint8Array[], pack: PackId): void {
+  const seen = new Set(values.map((value) => Buffer.from(value.subarray(0, DEK_ID_BYTES)).toString('latin1')));
+  if (seen.size !== values.length) {
+    throw new ArchiveError('INTERNAL', `pack ${pack}: the random source repeated itself; nothing was sealed`);
+  }
+}

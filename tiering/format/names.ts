@@ -1,0 +1,124 @@
+// Names of the objects in a replica, and the two small plain ones. No name carries patient data or a
+// UID; a name that none of the parsers knows is foreign and is left alone.
+import { ArchiveError } from '../core/errors.js';
+import { type ObjectKey, type PackId, parseObjectKey, parsePackId, parseSha256, type Sha256 } from '../core/ids.js';
+import { integerField, jsonRecord, textField, UUID } from './fields.js';
+
+export const CONFIG_NAME = parseObjectKey('config');
+export const README_NAME = parseObjectKey('README.txt');
+export const CHUNK_PREFIX = 'c/';
+export const MANIFEST_PREFIX = 'm/';
+export const TOMBSTONE_PREFIX = 't/';
+/** Version of the whole: chunks, manifests, names. */
+export const FORMAT_VERSION = 1;
+
+const CHUNK = /^c\/([0-9a-f]{2})\/([0-9a-f]{64})$/;
+const MANIFEST = /^m\/([0-9a-f-]{36})\/([1-9][0-9]{0,14})-([0-9a-f]{8})$/;
+const TOMBSTONE = /^t\/([1-9][0-9]{0,14})-([0-9a-f]{64})$/;
+
+/** `c/<first two digits>/<sha256>` of the sealed object's bytes. */
+export function chunkName(sha256: Sha256): ObjectKey {
+  return parseObjectKey(`c/${sha256.slice(0, 2)}/${sha256}`);
+}
+
+/** The SHA-256 that a chunk's name states; undefined for a name of another kind. */
+export function parseChunkName(name: string): Sha256 | undefined {
+  const match = CHUNK.exec(name);
+  if (match?.[2] === undefined || match[1] !== match[2].slice(0, 2)) return undefined;
+  return parseSha256(match[2]);
+}
+
+export interface ManifestName {
+  readonly pack: PackId;
+  readonly generation: number;
+  /** First 8 digits of SHA-256 of the object's bytes. */
+  readonly hash8: string;
+}
+
+/** `m/<pack>/<generation>-<hash8>`; `sha256` is of the sealed manifest's bytes. */
+export function manifestName(pack: PackId, generation: number, sha256: Sha256): ObjectKey {
+  const name = `m/${pack}/${generation}-${sha256.slice(0, 8)}`;
+  if (!MANIFEST.test(name)) throw new ArchiveError('INVALID', `not a generation number: ${generation}`);
+  return parseObjectKey(name);
+}
+
+/** What a manifest's name states; undefined for a name of another kind. */
+export function parseManifestName(name: string): ManifestName | undefined {
+  const match = MANIFEST.exec(name);
+  if (match?.[1] === undefined || match[2] === undefined || match[3] === undefined) return undefined;
+  try {
+    return { pack: parsePackId(match[1]), generation: Number(match[2]), hash8: match[3] };
+  } catch {
+    return undefined;
+  }
+}
+
+/** `m/<pack>/`: what all manifests of one pack begin with. */
+export function manifestPrefix(pack: PackId): string {
+  return `${MANIFEST_PREFIX}${pack}/`;
+}
+
+/** `t/<seq>-<sha256>`; `sha256` is of the tombstone object's bytes. */
+export function tombstoneName(seq: number, sha256: Sha256): ObjectKey {
+  const name = `t/${seq}-${sha256}`;
+  if (!TOMBSTONE.test(name)) throw new ArchiveError('INVALID', `not an arrival number: ${seq}`);
+  return parseObjectKey(name);
+}
+
+/** What a tombstone's name states; undefined for a name of another kind. */
+export function parseTombstoneName(name: string): { readonly seq: number; readonly sha256: Sha256 } | undefined {
+  const match = TOMBSTONE.exec(name);
+  if (match?.[1] === undefined || match[2] === undefined) return undefined;
+  return { seq: Number(match[1]), sha256: parseSha256(match[2]) };
+}
+
+/** The object `config`: whose replica this is. Not authenticated: it guards from mistakes, not from attackers. */
+export interface ReplicaConfig {
+  readonly formatVersion: number;
+  readonly archiveId: string;
+  /** Rises with every owner; a gateway that sees a higher one than its own stops writing there. */
+  readonly ownerEpoch: number;
+}
+
+export function encodeConfig(config: ReplicaConfig): Uint8Array {
+  const { formatVersion, archiveId, ownerEpoch } = config;
+  return Buffer.from(`${JSON.stringify({ formatVersion, archiveId, ownerEpoch })}\n`);
+}
+
+/** CORRUPT when it is not a config at all, NOT_SUPPORTED when it is of a later format. */
+export function parseConfig(bytes: Uint8Array): ReplicaConfig {
+  const fields = jsonRecord(bytes, 'config', 4096);
+  const formatVersion = integerField(fields, 'formatVersion', 'config', 1);
+  if (formatVersion !== FORMAT_VERSION) {
+    throw new ArchiveError('NOT_SUPPORTED', `the replica has format ${formatVersion}; this filmroom reads format 1`);
+  }
+  return {
+    formatVersion,
+    archiveId: textField(fields, 'archiveId', 'config', UUID),
+    ownerEpoch: integerField(fields, 'ownerEpoch', 'config', 0),
+  };
+}
+
+/** The text of `README.txt`, for whoever finds the bucket in ten years. */
+export function readmeText(archiveId: string): string {
+  return `This is a replica of a Filmroom archive: medical images (DICOM), encrypted.
+
+Archive: ${archiveId}
+Format:  ${FORMAT_VERSION}
+
+  c/...     chunks: pieces of the image packs, AES-256-GCM; the name is SHA-256 of the object
+  m/...     manifests: what is in each pack, and its wrapped key
+  t/...     tombstones: what was deleted
+  config    whose replica this is
+
+Nothing here may be renamed, changed or deleted by hand; life-cycle rules that expire objects lose images.
+
+To get every image back as ordinary DICOM files you need this bucket (or a copy of it) and the
+archive's keyring file, and nothing else: no server, no database.
+
+  filmroom extract --replica URL --keyring keyring.json --out DIR
+
+Without Filmroom: docs/format.md of its sources describes every byte, and test/vectors/open_bucket.py
+is a reader of two pages.
+`;
+}

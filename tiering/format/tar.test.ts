@@ -1,0 +1,156 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parsePackId, parseSeriesUid, parseSha256, parseSopUid, parseStudyUid } from '../core/ids.js';
+import {
+  type InstanceMember,
+  MEMBER_HEADER_BYTES,
+  memberHeader,
+  memberPadding,
+  parseMemberHeader,
+  TAR_END,
+} from './tar.js';
+import { noteMember } from './tar-notes.js';
+
+const pack = parsePackId('018f5e2a-7b00-7123-8abc-0123456789ab');
+const other = parsePackId('018f5e2a-7b00-7123-8abc-0123456789ac');
+const longUid = `1.${'2'.repeat(62)}`;
+
+function member(data: Uint8Array, changes: Partial<InstanceMember> = {}): InstanceMember {
+  return {
+    pack,
+    study: parseStudyUid(longUid),
+    series: parseSeriesUid(longUid),
+    sop: parseSopUid(longUid),
+    bytes: data.length,
+    sha256: parseSha256(createHash('sha256').update(data).digest('hex')),
+    seq: 42,
+    arrivedMs: 1_700_000_000_123,
+    ...changes,
+  };
+}
+
+function whole(data: Uint8Array, changes: Partial<InstanceMember> = {}): Uint8Array {
+  return Buffer.concat([memberHeader(member(data, changes)), data, new Uint8Array(memberPadding(data.length))]);
+}
+
+describe('member headers', () => {
+  it('say what they were made of', () => {
+    const said = member(Buffer.from('hello'));
+    expect(parseMemberHeader(memberHeader(said), pack)).toEqual({ kind: 'instance', ...said });
+  });
+
+  it('have one length whatever the numbers in them', () => {
+    const most = member(Buffer.from('x'), {
+      seq: Number.MAX_SAFE_INTEGER,
+      bytes: 2 ** 40,
+      arrivedMs: 8_000_000_000_000,
+    });
+    expect(memberHeader(most).length).toBe(MEMBER_HEADER_BYTES);
+    expect(parseMemberHeader(memberHeader(most), pack)).toEqual({ kind: 'instance', ...most });
+  });
+
+  it('are refused after any single bit flip', () => {
+    const header = memberHeader(member(Buffer.from('hello')));
+    let accepted = 0;
+    for (let at = 0; at < header.length; at++) {
+      for (const bit of [0x01, 0x10, 0x80]) {
+        const flipped = Uint8Array.from(header);
+        flipped[at] = (flipped[at] ?? 0) ^ bit;
+        if (parseMemberHeader(flipped, pack) !== undefined) accepted += 1;
+      }
+    }
+    expect(accepted).toBe(0);
+  });
+
+  it('of another pack are no members of this one', () => {
+    const header = memberHeader(member(Buffer.from('hello'), { pack: other }));
+    expect(parseMemberHeader(header, pack)).toBeUndefined();
+    expect(parseMemberHeader(header, other)).toBeDefined();
+  });
+
+  it('of a later version are told from damage', () => {
+    const header = Buffer.from(memberHeader(member(Buffer.from('hello'))));
+    const at = header.indexOf('filmroom1 instance');
+    header.latin1Write('filmroom2 instance', at);
+    const check = header.indexOf('check=') + 6;
+    header.latin1Write('0'.repeat(16), check);
+    header.latin1Write(createHash('sha256').update(header).digest('hex').slice(0, 16), check);
+    expect(() => parseMemberHeader(header, pack)).toThrow(expect.objectContaining({ code: 'NOT_SUPPORTED' }));
+  });
+
+  it.each([
+    ['a length of 0', { bytes: 0 }, 'INVALID'],
+    ['a length that is no integer', { bytes: 1.5 }, 'INVALID'],
+    ['a length beyond the limit', { bytes: 2 ** 40 + 1 }, 'LIMIT'],
+    ['a negative arrival number', { seq: -1 }, 'INVALID'],
+    ['an arrival time beyond eleven octal digits', { arrivedMs: 8 ** 11 * 1000 }, 'INVALID'],
+  ])('are not made for %s', (_, changes, code) => {
+    expect(() => memberHeader(member(Buffer.from('x'), changes))).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe('a pack', () => {
+  const instances = [Buffer.from('hello'), Buffer.alloc(512, 7), Buffer.alloc(70_001, 9)];
+  const members = instances.map((data, at) => whole(data, { sop: parseSopUid(`1.2.${at}`), seq: at + 1 }));
+  const note = noteMember({ pack, note: { note: 'tray', predecessor: { pack: other, bytes: 7 } }, arrivedMs: 1 });
+  const names = [`.filmroom/tray/${pack}.json`, ...instances.map((_, at) => `${longUid}/${longUid}/1.2.${at}.dcm`)];
+  const python = 'import sys,tarfile\nwith tarfile.open(sys.argv[1]) as t:\n print("\\n".join(t.getnames()))';
+
+  it.each([
+    ['with end blocks', TAR_END],
+    ['without them, as a tray is', new Uint8Array(0)],
+  ])('%s is listed and extracted by GNU tar, bsdtar and tarfile without a word of warning', (_, end) => {
+    const dir = mkdtempSync(join(tmpdir(), 'filmroom-tar-'));
+    try {
+      const file = join(dir, 'pack.tar');
+      writeFileSync(file, Buffer.concat([note, ...members, end]));
+      for (const [command, args] of [
+        ['tar', ['tf', file]],
+        ['bsdtar', ['tf', file]],
+        ['python3', ['-W', 'error', '-c', python, file]],
+      ] as const) {
+        const stderr = join(dir, 'stderr');
+        const listed = execFileSync('sh', ['-c', `"$@" 2>"${stderr}"`, 'sh', command, ...args], { encoding: 'utf8' });
+        expect([command, listed.trim().split('\n')]).toEqual([command, names]);
+        expect([command, readFileSync(stderr, 'utf8')]).toEqual([command, '']);
+      }
+      for (const command of ['tar', 'bsdtar']) {
+        const out = mkdtempSync(join(dir, 'out-'));
+        execFileSync(command, ['xf', file, '-C', out]);
+        expect(instances.map((data, at) => data.equals(readFileSync(join(out, names[at + 1] ?? ''))))).toEqual([
+          true,
+          true,
+          true,
+        ]);
+        expect(readFileSync(join(out, names[0] ?? ''), 'utf8')).toBe(
+          `{"note":"tray","predecessor":{"pack":"${other}","bytes":7}}\n`,
+        );
+      }
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  it('with an instance of 8 GiB and one after it is listed by all three', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'filmroom-tar-'));
+    try {
+      const file = join(dir, 'pack.tar');
+      const bytes = 8 * 1024 ** 3 + 5;
+      const head = memberHeader(member(Buffer.from('sparse'), { bytes }));
+      writeFileSync(file, head);
+      truncateSync(file, head.length + bytes + memberPadding(bytes));
+      writeFileSync(file, Buffer.concat([...members, TAR_END]), { flag: 'a' });
+      const listed = execFileSync('tar', ['tvf', file], { encoding: 'utf8' }).trim().split('\n');
+      expect(listed.length).toBe(4);
+      expect(listed[0]).toContain(` ${bytes} `);
+      expect(execFileSync('bsdtar', ['tvf', file], { encoding: 'utf8' })).toContain(` ${bytes} `);
+      expect(execFileSync('python3', ['-c', python, file], { encoding: 'utf8' }).trim().split('\n').length).toBe(4);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
