@@ -172,7 +172,7 @@ export function readChunkHeader(
     throw new ArchiveError('CORRUPT', 'a chunk header with impossible lengths or reserved bytes');
   }
   return {
-    pack: packIdOf(header.subarray(32, 48)),
+    pack: headerPack(header),
     chunk: header.readUInt32BE(16),
     suite: header.readUInt16BE(10),
     dekId: Uint8Array.from(header.subarray(48, 64)),
@@ -180,6 +180,14 @@ export function readChunkHeader(
     chunkBytes,
     commitment: Uint8Array.from(header.subarray(HASHED_BYTES)),
   };
+}
+
+function headerPack(header: Buffer): PackId {
+  try {
+    return packIdOf(header.subarray(32, 48));
+  } catch (cause) {
+    throw new ArchiveError('CORRUPT', 'a chunk header without a pack id', { cause });
+  }
 }
 
 interface ChunkKeys {

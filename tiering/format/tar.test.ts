@@ -75,10 +75,10 @@ describe('member headers', () => {
   it('of a later version are told from damage', () => {
     const header = Buffer.from(memberHeader(member(Buffer.from('hello'))));
     const at = header.indexOf('filmroom1 instance');
-    header.latin1Write('filmroom2 instance', at);
+    header.write('filmroom2 instance', at, 'latin1');
     const check = header.indexOf('check=') + 6;
-    header.latin1Write('0'.repeat(16), check);
-    header.latin1Write(createHash('sha256').update(header).digest('hex').slice(0, 16), check);
+    header.write('0'.repeat(16), check, 'latin1');
+    header.write(createHash('sha256').update(header).digest('hex').slice(0, 16), check, 'latin1');
     expect(() => parseMemberHeader(header, pack)).toThrow(expect.objectContaining({ code: 'NOT_SUPPORTED' }));
   });
 

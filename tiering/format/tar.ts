@@ -90,7 +90,7 @@ export function parseMemberHeader(header: Uint8Array, pack: PackId): MemberHeade
   const versioned = VERSIONED.exec(records);
   if (versioned === null) return undefined;
   const checkAt = TAR_BLOCK_BYTES + versioned[0].length - 1 - CHECK_DIGITS;
-  if (bytes.latin1Slice(checkAt, checkAt + CHECK_DIGITS) !== checkDigits(bytes, checkAt)) return undefined;
+  if (bytes.toString('latin1', checkAt, checkAt + CHECK_DIGITS) !== checkDigits(bytes, checkAt)) return undefined;
   const match = COMMENT.exec(records);
   if (match === null) {
     throw new ArchiveError('NOT_SUPPORTED', `pack ${pack}: a member of a later format version; use a newer filmroom`);
@@ -149,10 +149,10 @@ function encodeHeader(kind: 'instance' | 'note', prefix: string, name: string, m
   const seconds = Math.floor(arrivedMs / 1000);
   const header = Buffer.alloc(MEMBER_HEADER_BYTES);
   writeUstar(header.subarray(0, TAR_BLOCK_BYTES), '', PAX_NAME, 'x', records.length, seconds);
-  header.latin1Write(records, TAR_BLOCK_BYTES);
+  header.write(records, TAR_BLOCK_BYTES, 'latin1');
   writeUstar(header.subarray(2 * TAR_BLOCK_BYTES), prefix, name, '0', large ? 0 : bytes, seconds);
   const checkAt = TAR_BLOCK_BYTES + comment.length - 1 - CHECK_DIGITS;
-  header.latin1Write(checkDigits(header, checkAt), checkAt);
+  header.write(checkDigits(header, checkAt), checkAt, 'latin1');
   return header;
 }
 
@@ -180,24 +180,24 @@ function paxRecord(key: string, value: string): string {
 }
 
 function writeUstar(block: Buffer, prefix: string, name: string, type: string, size: number, seconds: number): void {
-  block.latin1Write(name, 0);
-  block.latin1Write('0000640', 100);
-  block.latin1Write('0000000', 108);
-  block.latin1Write('0000000', 116);
-  block.latin1Write(size.toString(8).padStart(11, '0'), 124);
-  block.latin1Write(seconds.toString(8).padStart(11, '0'), 136);
+  block.write(name, 0, 'latin1');
+  block.write('0000640', 100, 'latin1');
+  block.write('0000000', 108, 'latin1');
+  block.write('0000000', 116, 'latin1');
+  block.write(size.toString(8).padStart(11, '0'), 124, 'latin1');
+  block.write(seconds.toString(8).padStart(11, '0'), 136, 'latin1');
   // The checksum counts its own field as eight spaces.
-  block.latin1Write('        ', 148);
-  block.latin1Write(type, 156);
-  block.latin1Write('ustar\x0000', 257);
-  block.latin1Write(prefix, 345);
+  block.write('        ', 148, 'latin1');
+  block.write(type, 156, 'latin1');
+  block.write('ustar\x0000', 257, 'latin1');
+  block.write(prefix, 345, 'latin1');
   let sum = 0;
   for (const byte of block) sum += byte;
-  block.latin1Write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
 }
 
 /** The text of a field up to its first NUL. */
 function fieldText(bytes: Buffer, at: number, length: number): string {
   const nul = bytes.indexOf(0, at);
-  return bytes.latin1Slice(at, nul < 0 ? at + length : Math.min(nul, at + length));
+  return bytes.toString('latin1', at, nul < 0 ? at + length : Math.min(nul, at + length));
 }
