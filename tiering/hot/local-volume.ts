@@ -148,6 +148,10 @@ class LocalVolume implements Volume, PackHome {
     return (await this.#explained(this.#bulkhead.run(`stat ${path}`, () => files.lstat(path)))).size;
   }
 
+  path(ref: PackRef): string {
+    return pathOf(this.#root, ref);
+  }
+
   async remove(ref: PackRef): Promise<void> {
     const path = pathOf(this.#root, ref);
     await this.#guard.check();

@@ -135,6 +135,11 @@ export class MemoryVolume implements Volume {
     return this.#find(ref).contents.length;
   }
 
+  /** No worker can open this: a simulation parses what it has in memory. */
+  path(ref: PackRef): string {
+    return `memory:${keyOf(ref)}`;
+  }
+
   async remove(ref: PackRef): Promise<void> {
     this.#step('remove', ref.id);
     this.#files.delete(keyOf(ref));

@@ -36,6 +36,9 @@ export interface Volume {
   /** Length of the file in bytes. */
   size(ref: PackRef): Promise<number>;
 
+  /** Where the file lies, for a worker that scans it in place. Says nothing of whether it is there. */
+  path(ref: PackRef): string;
+
   /** Unlinks and makes that durable. Idempotent: an absent file is no error. Open readers read on. */
   remove(ref: PackRef): Promise<void>;
 

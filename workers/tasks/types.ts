@@ -9,6 +9,8 @@ export interface TaskFailure {
   readonly message: string;
   /** Set when the failure is of the DICOM bytes. */
   readonly fault?: DicomFault;
+  /** As far as the refused bytes could be read; both have passed the UID grammar. */
+  readonly identity?: { readonly sopUid?: string; readonly sopClassUid?: string };
 }
 
 export type Parsed =

@@ -1,0 +1,174 @@
+// The worker threads, as five functions. Whatever takes more than about 100 us of CPU runs in one of
+// them, within a wall-clock limit: a task that passes it is stopped with its thread, which is replaced.
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { ArchiveError } from '../tiering/core/errors.js';
+import { Semaphore, withDeadline } from '../tiering/core/queues.js';
+import { hashTask, openTask } from './tasks/chunk-tasks.js';
+import { alone, type TaskOutcome, transferList } from './tasks/handover.js';
+import type {
+  HashResult,
+  HashTask,
+  IngestResult,
+  IngestTask,
+  OpenTask,
+  Parsed,
+  ScanFileTask,
+  SealResult,
+  SealTask,
+} from './tasks/types.js';
+
+export interface WorkerPoolOptions {
+  /** Default: one less than the cores, at least 2. */
+  readonly threads?: number;
+  /** Wall clock of one task, from when a thread is free for it. Default 30 s. */
+  readonly taskTimeoutMs?: number;
+  /** Tasks that may wait for a thread; one more is refused. Default 512. */
+  readonly waitingMax?: number;
+  /** JavaScript heap of one thread in MiB; buffers do not count. Default 512. */
+  readonly heapMb?: number;
+}
+
+/**
+ * A buffer given to a task is moved away from its giver (copied first if it is a view of something larger) and comes back in the
+ * result where the result has one. Every method rejects with ArchiveError: what the task threw; UNAVAILABLE when too many
+ * wait, at the time limit, when the thread died, or after `close`; LIMIT when the task ran out of heap. The buffers of such
+ * a task are gone.
+ */
+export interface WorkerPool {
+  readonly threads: number;
+  /** Tasks in threads and waiting for one. */
+  readonly pending: number;
+  /** Faults of the DICOM bytes are in `parsed`; it does not reject for them. */
+  ingest(task: IngestTask): Promise<IngestResult>;
+  /** Faults of the DICOM bytes are in the result. ABSENT, CORRUPT (too short) or UNAVAILABLE for the file. */
+  scanFile(task: ScanFileTask): Promise<Parsed>;
+  /** CORRUPT when a member does not have its SHA-256. */
+  seal(task: SealTask): Promise<SealResult>;
+  /** Exactly the plaintext `[start, end)`. WRONG_KEY, CORRUPT, NOT_SUPPORTED. */
+  open(task: OpenTask): Promise<Uint8Array>;
+  hash(task: HashTask): Promise<HashResult>;
+  /** Finishes what runs and waits, then ends the threads. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Below this the way to a thread and back costs more than the work. */
+const INLINE_BYTES_MAX = 256 * 1024;
+
+/** Starts the threads at once. */
+export function createWorkerPool(options: WorkerPoolOptions = {}): WorkerPool {
+  return new PiscinaPool(options);
+}
+
+class PiscinaPool implements WorkerPool {
+  readonly threads: number;
+  readonly #piscina: Piscina<unknown, TaskOutcome<unknown>>;
+  /** A task is handed over only when a thread is free, so that its time limit does not count the waiting. */
+  readonly #slots: Semaphore;
+  readonly #taskTimeoutMs: number;
+  #pending = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: WorkerPoolOptions) {
+    this.threads = options.threads ?? Math.max(2, availableParallelism() - 1);
+    this.#taskTimeoutMs = options.taskTimeoutMs ?? 30_000;
+    this.#slots = new Semaphore(this.threads, options.waitingMax ?? 512);
+    this.#piscina = new Piscina({
+      filename: fileURLToPath(new URL('./tasks/main.js', import.meta.url)),
+      minThreads: this.threads,
+      maxThreads: this.threads,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      resourceLimits: { maxOldGenerationSizeMb: options.heapMb ?? 512 },
+    });
+    // A thread that dies between two tasks has failed nobody; piscina replaces it.
+    this.#piscina.on('error', () => {});
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  ingest(task: IngestTask): Promise<IngestResult> {
+    const bytes = alone(task.bytes);
+    return this.#run<IngestResult>('ingest', { bytes }, [bytes]);
+  }
+
+  scanFile(task: ScanFileTask): Promise<Parsed> {
+    return this.#run<Parsed>('scanFile', { path: task.path, start: task.start, end: task.end }, []);
+  }
+
+  seal(task: SealTask): Promise<SealResult> {
+    const plaintext = alone(task.plaintext);
+    return this.#run<SealResult>('seal', { ...task, ...ownKeys(task), plaintext }, [plaintext]);
+  }
+
+  async open(task: OpenTask): Promise<Uint8Array> {
+    if (task.bytes.length < INLINE_BYTES_MAX) {
+      this.#assertOpen();
+      return openTask(task);
+    }
+    const bytes = alone(task.bytes);
+    const commitment = Uint8Array.from(task.commitment);
+    return await this.#run<Uint8Array>('open', { ...task, ...ownKeys(task), commitment, bytes }, [bytes]);
+  }
+
+  async hash(task: HashTask): Promise<HashResult> {
+    if (task.bytes.length < INLINE_BYTES_MAX) {
+      this.#assertOpen();
+      return hashTask(task);
+    }
+    const bytes = alone(task.bytes);
+    return await this.#run<HashResult>('hash', { bytes }, [bytes]);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // Holding every slot means that nothing runs; what waited before has had its turn.
+    while (this.#pending > 0) await this.#slots.run(async () => {}, { units: this.threads });
+    await this.#piscina.destroy();
+  }
+
+  async #run<T>(name: string, task: object, parts: readonly Uint8Array[]): Promise<T> {
+    this.#assertOpen();
+    this.#pending += 1;
+    try {
+      const outcome = await this.#slots.run(() =>
+        withDeadline(this.#taskTimeoutMs, `worker task ${name}`, (signal) =>
+          this.#piscina.run(task, { name, signal, transferList: transferList(parts) }),
+        ),
+      );
+      if (outcome.ok) return outcome.value as T;
+      throw new ArchiveError(outcome.failure.code, outcome.failure.message);
+    } catch (error) {
+      throw poolError(error, name);
+    } finally {
+      this.#pending -= 1;
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new ArchiveError('UNAVAILABLE', 'the workers are stopped');
+  }
+}
+
+/** Copies of the small fields: cloning a view clones all of the memory that it looks at. */
+function ownKeys(task: { readonly dek: Uint8Array; readonly dekId: Uint8Array; readonly salt: Uint8Array }): {
+  readonly dek: Uint8Array;
+  readonly dekId: Uint8Array;
+  readonly salt: Uint8Array;
+} {
+  return { dek: Uint8Array.from(task.dek), dekId: Uint8Array.from(task.dekId), salt: Uint8Array.from(task.salt) };
+}
+
+function poolError(error: unknown, name: string): ArchiveError {
+  if (error instanceof ArchiveError) return error;
+  if (error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new ArchiveError('LIMIT', `worker task ${name} ran out of memory`, { cause: error });
+  }
+  return new ArchiveError('UNAVAILABLE', `worker task ${name} was lost with its thread`, { cause: error });
+}

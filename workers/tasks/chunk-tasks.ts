@@ -1,0 +1,33 @@
+// Hashing, sealing and opening: the same functions run in a worker or, for small inputs, inline.
+import { hash } from 'node:crypto';
+import { ArchiveError } from '../../tiering/core/errors.js';
+import { parseSha256, type Sha256 } from '../../tiering/core/ids.js';
+import { openSegments, sealChunk } from '../../tiering/format/chunk.js';
+import { chunkName } from '../../tiering/format/names.js';
+import type { HashResult, HashTask, OpenTask, SealResult, SealTask } from './types.js';
+
+/** CORRUPT when a member does not have its SHA-256: damage is never sealed and sent on. */
+export function sealTask(task: SealTask): SealResult {
+  for (const { start, end, sha256 } of task.members) {
+    if (sha256Of(task.plaintext.subarray(start, end)) === sha256) continue;
+    throw new ArchiveError(
+      'CORRUPT',
+      `bytes [${start}, ${end}) of chunk ${task.chunk} of pack ${task.pack} do not have the SHA-256 of their member`,
+    );
+  }
+  const { sealed } = sealChunk(task);
+  return { sealed, name: chunkName(sha256Of(sealed)) };
+}
+
+/** Errors as openSegments: WRONG_KEY, CORRUPT, NOT_SUPPORTED. */
+export function openTask(task: OpenTask): Uint8Array {
+  return openSegments(task);
+}
+
+export function hashTask(task: HashTask): HashResult {
+  return { bytes: task.bytes, sha256: sha256Of(task.bytes) };
+}
+
+function sha256Of(bytes: Uint8Array): Sha256 {
+  return parseSha256(hash('sha256', bytes));
+}
