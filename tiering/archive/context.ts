@@ -1,0 +1,74 @@
+// What every job of the archive works with, made once by open-archive.ts. No logic of its own.
+import type { WorkerPool } from '../../workers/pool.js';
+import type { ReplicaSet } from '../cold/replicas/replica-set.js';
+import type { Clock, Random } from '../core/clock.js';
+import type { PackId } from '../core/ids.js';
+import type { Keyring } from '../format/keyring.js';
+import type { PackIds } from '../format/pack-id.js';
+import type { Index } from '../index/index.js';
+import type { Damage } from './damage.js';
+import type { PackCatalog } from './pack-catalog.js';
+import type { PackLocks } from './pack-locks.js';
+import type { VolumeSet } from './volume-set.js';
+
+/** What the operator decided; durations in milliseconds, shares from 0 to 1. */
+export interface Policy {
+  /** A study is filed once nothing of it came for this long. */
+  readonly settleMs: number;
+  /** Or once its oldest unfiled instance is this old. */
+  readonly fileAfterMs: number;
+  /** A pack is copied to the replicas once it is this old, so that merges are not uploaded twice. */
+  readonly protectAfterMs: number;
+  readonly writeThrough: boolean;
+  /** How a copy is proven: read back whole, or a signed PUT that the store verifies plus its length. */
+  readonly proof: 'read-back' | 'signed-put';
+  readonly recall: 'on-open' | 'never';
+  readonly evictMinAgeMs: number;
+  readonly highWater: number;
+  readonly lowWater: number;
+  /** Replicas that must hold a cloud-direct batch before it is acknowledged; default: the write quorum. */
+  readonly cloudDirectQuorum: number | null;
+  /** Pause between two rounds of the movers. */
+  readonly moverIntervalMs: number;
+  /** Pause between two probes of volumes and replicas. */
+  readonly probeIntervalMs: number;
+}
+
+export const DEFAULT_POLICY: Policy = {
+  settleMs: 60_000,
+  fileAfterMs: 15 * 60_000,
+  protectAfterMs: 120_000,
+  writeThrough: false,
+  proof: 'read-back',
+  recall: 'on-open',
+  evictMinAgeMs: 30 * 24 * 3600 * 1000,
+  highWater: 0.85,
+  lowWater: 0.75,
+  cloudDirectQuorum: null,
+  moverIntervalMs: 1_000,
+  probeIntervalMs: 5_000,
+};
+
+/** Something an operator should know of. `detail` names packs, volumes and replicas; never UIDs or patient data. */
+export interface ArchiveEvent {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly event: string;
+  readonly pack?: PackId;
+  readonly detail?: string;
+}
+
+export interface ArchiveContext {
+  readonly index: Index;
+  readonly volumes: VolumeSet;
+  readonly replicas: ReplicaSet;
+  readonly pool: WorkerPool;
+  readonly keyring: Keyring;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly packIds: PackIds;
+  readonly catalog: PackCatalog;
+  readonly damage: Damage;
+  readonly locks: PackLocks;
+  readonly log: (event: ArchiveEvent) => void;
+}

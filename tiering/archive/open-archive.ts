@@ -1,0 +1,152 @@
+// The archive put together: what is opened in which order, and the one object that everything above
+// sees. Ready once trays are replayed; comparing whole volumes with the index goes on in the background.
+import type { WorkerPool } from '../../workers/pool.js';
+import type { ReplicaSet } from '../cold/replicas/replica-set.js';
+import type { Clock, Random } from '../core/clock.js';
+import { codeOf } from '../core/errors.js';
+import type { Keyring } from '../format/keyring.js';
+import { PackIds } from '../format/pack-id.js';
+import type { Volume } from '../hot/volume.js';
+import type { Index, InstanceRecord } from '../index/index.js';
+import type { Archive, ArchiveStatus } from './archive.js';
+import { Committer } from './committer.js';
+import { type ArchiveContext, type ArchiveEvent, DEFAULT_POLICY, type Policy } from './context.js';
+import { Damage } from './damage.js';
+import { Identities } from './identities.js';
+import { IngestBudget } from './ingest-budget.js';
+import { readInstance } from './instance-reader.js';
+import { migrate, recall } from './migrate.js';
+import { Movers } from './movers.js';
+import { PackCatalog } from './pack-catalog.js';
+import { PackLocks } from './pack-locks.js';
+import { receive } from './receive.js';
+import { reconcilePacks, recoverTrays } from './recover.js';
+import { repair } from './repair.js';
+import { scrub } from './scrub.js';
+import { VolumeSet, type VolumeSource } from './volume-set.js';
+
+export interface ArchiveOptions {
+  readonly index: Index;
+  readonly volumes: readonly VolumeSource[];
+  /** Opened already. */
+  readonly replicas: ReplicaSet;
+  readonly pool: WorkerPool;
+  readonly keyring: Keyring;
+  readonly policy?: Partial<Policy>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log?: (event: ArchiveEvent) => void;
+}
+
+/** What every job needs, with the volumes not yet opened. The archive takes over what it is given and closes it at its end. */
+export function createContext(
+  options: ArchiveOptions,
+  onVolume: (ctx: ArchiveContext, volume: Volume) => Promise<void>,
+): ArchiveContext {
+  const ctx: ArchiveContext = {
+    index: options.index,
+    volumes: new VolumeSet(options.volumes, (volume) => onVolume(ctx, volume)),
+    replicas: options.replicas,
+    pool: options.pool,
+    keyring: options.keyring,
+    policy: { ...DEFAULT_POLICY, ...options.policy },
+    clock: options.clock,
+    random: options.random,
+    packIds: new PackIds(options.clock, options.random),
+    catalog: new PackCatalog(options.index, options.keyring),
+    damage: new Damage(options.index),
+    locks: new PackLocks(),
+    log: options.log ?? (() => undefined),
+  };
+  return ctx;
+}
+
+/** Opens the volumes, makes everything acknowledged visible, starts the movers. FOREIGN and LOCKED volumes make it reject. */
+export async function openArchive(options: ArchiveOptions): Promise<Archive> {
+  const reconciling = new Set<Promise<void>>();
+  const ctx = createContext(options, async (context, volume) => {
+    await recoverTrays(context, volume);
+    const work: Promise<void> = reconcilePacks(context, volume)
+      .catch((error: unknown) => {
+        context.log({
+          level: 'error',
+          event: 'reconcile-failed',
+          detail: `${codeOf(error)}: ${(error as Error).message}`,
+        });
+      })
+      .finally(() => reconciling.delete(work));
+    reconciling.add(work);
+  });
+  await ctx.damage.load();
+  await ctx.volumes.open();
+  const committer = new Committer(ctx, await ctx.index.highestSeq());
+  const movers = new Movers(ctx);
+  movers.start();
+  return assemble(ctx, committer, movers, reconciling);
+}
+
+function assemble(
+  ctx: ArchiveContext,
+  committer: Committer,
+  movers: Movers,
+  reconciling: ReadonlySet<Promise<void>>,
+): Archive {
+  const budget = new IngestBudget();
+  const receiver = { ctx, committer, budget, identities: new Identities(ctx.index) };
+  const hooks = { onCold: (instance: InstanceRecord) => movers.wantRecall(instance.pack) };
+  let closing: Promise<void> | null = null;
+  return {
+    receive: (body, options = {}) => receive(receiver, body, options),
+    query: (spec, signal) => ctx.index.query(spec, signal),
+    instances: (scope) => ctx.index.instances(scope),
+    instance: (scope) => ctx.index.instance(scope),
+    metadata: (scope) => {
+      // Eviction goes by when a study was last opened; an answer never waits for that note.
+      ctx.index.touch(scope.study, ctx.clock.nowMs()).catch(() => undefined);
+      return ctx.index.metadata(scope);
+    },
+    read: (instance, range, signal) => readInstance(ctx, instance, range, signal, hooks),
+    status: () => status(ctx, committer),
+    migrate: (selection, options = {}) => migrate(ctx, committer, selection, options),
+    recall: (selection, options = {}) => recall(ctx, selection, options),
+    scrub: (options = {}) => scrub(ctx, options),
+    repair: (options = {}) => repair(ctx, options),
+    close: () => {
+      closing ??= close(ctx, committer, movers, reconciling);
+      return closing;
+    },
+  };
+}
+
+async function status(ctx: ArchiveContext, committer: Committer): Promise<ArchiveStatus> {
+  const { writeQuorum, names } = ctx.replicas;
+  return {
+    index: await ctx.index.status({ writeQuorum, replicas: names }),
+    volumes: ctx.volumes.state().map(({ name, state, detail, usage }) => ({
+      name,
+      state,
+      detail,
+      bytesTotal: usage?.bytesTotal ?? null,
+      bytesFree: usage?.bytesFree ?? null,
+    })),
+    replicas: ctx.replicas.state(),
+    ingest: committer.destination(),
+  };
+}
+
+/** In the order in which they depend on each other: what is acknowledged is committed before anything below closes. */
+async function close(
+  ctx: ArchiveContext,
+  committer: Committer,
+  movers: Movers,
+  reconciling: ReadonlySet<Promise<void>>,
+): Promise<void> {
+  await movers.close();
+  await Promise.all(reconciling);
+  await committer.close();
+  await ctx.index.commitDurable().catch(() => undefined);
+  await ctx.volumes.close();
+  await ctx.replicas.close();
+  await ctx.pool.close();
+  await ctx.index.close();
+}

@@ -1,0 +1,70 @@
+// The packer: a study that has settled leaves the trays for packs of its own, in reading order; trays
+// that nothing lives in any more are removed. Nothing is unlinked before the commit that made it dead is durable.
+import { codeOf } from '../core/errors.js';
+import type { StudyUid } from '../core/ids.js';
+import { forEachLimited } from '../core/queues.js';
+import type { ArchiveContext } from './context.js';
+import { buildPack, planPacks } from './pack-builder.js';
+
+/** Studies filed at once: their syncs overlap. */
+const STUDIES_AT_ONCE = 2;
+
+/** Files every study that is due. Returns how many were filed; one that fails is logged and stays where it is. */
+export async function fileDueStudies(ctx: ArchiveContext, signal?: AbortSignal): Promise<number> {
+  const now = ctx.clock.nowMs();
+  const due = (await ctx.index.unfiled()).filter(
+    (one) => now - one.lastMs >= ctx.policy.settleMs || now - one.firstMs >= ctx.policy.fileAfterMs,
+  );
+  if (due.length === 0 || ctx.volumes.writable(0, true) === null) return 0;
+  let filed = 0;
+  await forEachLimited(due, STUDIES_AT_ONCE, async ({ study }) => {
+    signal?.throwIfAborted();
+    try {
+      if (await fileStudy(ctx, study, signal)) filed += 1;
+    } catch (error) {
+      ctx.log({ level: 'error', event: 'filing-failed', detail: (error as Error).message });
+    }
+  });
+  if (filed > 0) await removeEmptyTrays(ctx);
+  return filed;
+}
+
+/**
+ * Writes what a study has in trays into packs and switches the index to them. Durable when it resolves with true; false when there
+ * was nothing to file. Rejects with CORRUPT, FULL or UNAVAILABLE; what was filed before that stays filed.
+ */
+export async function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: AbortSignal): Promise<boolean> {
+  const instances = await ctx.index.unfiledInstances(study);
+  for (const group of planPacks(instances)) {
+    signal?.throwIfAborted();
+    const bytes = group.reduce((sum, one) => sum + one.end - one.start, 0);
+    const volume = ctx.volumes.writable(bytes, true);
+    if (volume === null) return false;
+    try {
+      const id = ctx.packIds.next();
+      // Locked, so that nobody takes the file for an orphan before the index knows it.
+      await ctx.locks.run(id, async () => ctx.index.file(await buildPack(ctx, volume, id, group)));
+    } catch (error) {
+      if (codeOf(error) === 'FULL' || codeOf(error) === 'UNAVAILABLE') ctx.volumes.report(volume.name, error);
+      throw error;
+    }
+  }
+  if (instances.length > 0) await ctx.index.commitDurable();
+  return instances.length > 0;
+}
+
+/** Unlinks closed trays in which nothing lives. A tray on the replicas waits until its packs are protected. */
+export async function removeEmptyTrays(ctx: ArchiveContext): Promise<void> {
+  const dead = [];
+  for await (const tray of ctx.index.packs({ kind: 'tray', empty: true, hot: ['present', 'missing'] })) dead.push(tray);
+  if (dead.length === 0) return;
+  await ctx.index.commitDurable();
+  for (const tray of dead) {
+    const volume = tray.volume === null ? null : ctx.volumes.readable(tray.volume);
+    // Its volume is away: the file is removed when it returns, the row says that it is there until then.
+    if (volume === null) continue;
+    await ctx.catalog.change(tray.id, (index) => index.dropPack(tray.id));
+    await ctx.index.commitDurable();
+    await volume.remove({ id: tray.id, kind: 'tray' });
+  }
+}

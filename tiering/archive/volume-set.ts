@@ -1,0 +1,204 @@
+// The hot tier as a whole: which volumes there are, how each one does, and where new bytes go.
+// A volume's state follows from the results of real calls and of a probe (DESIGN section 9); a
+// volume that could not be opened is opened again when its probe comes round.
+import { ArchiveError, codeOf } from '../core/errors.js';
+import type { VolumeName } from '../core/ids.js';
+import { PACK_BYTES_MAX, VOLUME_RESERVE_SHARE } from '../core/limits.js';
+import type { Volume, VolumeUsage } from '../hot/volume.js';
+import type { VolumeState } from './archive.js';
+
+export interface VolumeSource {
+  readonly name: VolumeName;
+  /** Opens it, or rejects: UNAVAILABLE when it is missing, FOREIGN when it is another archive's. */
+  readonly open: () => Promise<Volume>;
+}
+
+interface Member {
+  readonly source: VolumeSource;
+  volume: Volume | null;
+  state: VolumeState;
+  detail: string | null;
+  usage: VolumeUsage | null;
+  goodProbes: number;
+  probing: Promise<void> | null;
+}
+
+/** Two good probes in a row make a failed volume return, so that one that flaps is not trusted at once. */
+const GOOD_PROBES_TO_RETURN = 2;
+
+export class VolumeSet {
+  readonly #members: Member[];
+  readonly #onReturn: (volume: Volume) => Promise<void>;
+
+  /** @param onReturn takes a volume back in (recovers its trays) before it is used again. */
+  constructor(sources: readonly VolumeSource[], onReturn: (volume: Volume) => Promise<void>) {
+    this.#onReturn = onReturn;
+    this.#members = sources.map((source) => ({
+      source,
+      volume: null,
+      state: 'failed',
+      detail: 'not opened yet',
+      usage: null,
+      goodProbes: 0,
+      probing: null,
+    }));
+  }
+
+  get names(): readonly VolumeName[] {
+    return this.#members.map((m) => m.source.name);
+  }
+
+  /** Opens every volume that can be opened. Never rejects for one that cannot: FOREIGN and LOCKED do, they are mistakes. */
+  async open(): Promise<void> {
+    for (const member of this.#members) {
+      try {
+        member.volume = await member.source.open();
+        await this.#onReturn(member.volume);
+        member.usage = await member.volume.usage();
+        this.#healthy(member);
+      } catch (error) {
+        const code = codeOf(error);
+        if (code === 'FOREIGN' || code === 'LOCKED' || code === 'INTERNAL') throw error;
+        this.#failed(member, error);
+      }
+    }
+  }
+
+  /** The volume, if it can be read now. */
+  readable(name: VolumeName): Volume | null {
+    const member = this.#members.find((m) => m.source.name === name);
+    return member === undefined || member.state === 'failed' ? null : member.volume;
+  }
+
+  /** Volumes that can be listed and read now. */
+  readables(): readonly Volume[] {
+    return this.#members.flatMap((m) => (m.state !== 'failed' && m.volume !== null ? [m.volume] : []));
+  }
+
+  /**
+   * The healthy volume with most free space that has room for `bytes`, or null.
+   * @param intoReserve recalls and the packer may use the reserve, arrivals may not.
+   */
+  writable(bytes: number, intoReserve = false): Volume | null {
+    let best: Member | null = null;
+    for (const member of this.#members) {
+      if (member.state !== 'healthy' || member.volume === null || member.usage === null) continue;
+      if (member.usage.bytesFree - (intoReserve ? 0 : reserve(member.usage)) < bytes) continue;
+      if (best?.usage == null || member.usage.bytesFree > best.usage.bytesFree) best = member;
+    }
+    return best?.volume ?? null;
+  }
+
+  /** Whether some healthy volume exists at all: with one, a lack of room is FULL, not a reason to go to the cloud. */
+  anyHealthy(): boolean {
+    return this.#members.some((m) => m.state === 'healthy');
+  }
+
+  /** Tells of an error that a call on this volume gave. Returns at once; a probe decides what it means. */
+  report(name: VolumeName, error: unknown): void {
+    const member = this.#members.find((m) => m.source.name === name);
+    if (member === undefined) return;
+    const code = codeOf(error);
+    if (code === 'FULL') {
+      if (member.usage !== null) member.usage = { ...member.usage, bytesFree: 0 };
+      return;
+    }
+    if (code !== 'UNAVAILABLE' || member.state === 'failed') return;
+    member.state = 'suspect';
+    member.detail = (error as Error).message;
+    void this.#probe(member);
+  }
+
+  /** Resolves once a reported error of this volume was looked into. Never rejects. */
+  async settled(name: VolumeName): Promise<void> {
+    await this.#members.find((m) => m.source.name === name)?.probing;
+  }
+
+  /** Probes every volume once and refreshes what is known of its space. Never rejects. */
+  async probe(): Promise<void> {
+    await Promise.all(this.#members.map((m) => this.#probe(m)));
+  }
+
+  state(): readonly { name: VolumeName; state: VolumeState; detail: string | null; usage: VolumeUsage | null }[] {
+    return this.#members.map((m) => ({ name: m.source.name, state: m.state, detail: m.detail, usage: m.usage }));
+  }
+
+  async close(): Promise<void> {
+    for (const member of this.#members) {
+      await member.probing;
+      await member.volume?.close();
+      member.volume = null;
+      member.state = 'failed';
+      member.detail = 'closed';
+    }
+  }
+
+  #probe(member: Member): Promise<void> {
+    member.probing ??= this.#probeOnce(member).finally(() => {
+      member.probing = null;
+    });
+    return member.probing;
+  }
+
+  async #probeOnce(member: Member): Promise<void> {
+    try {
+      if (member.state === 'failed' || member.volume === null) {
+        await this.#tryReturn(member);
+        return;
+      }
+      await member.volume.probe();
+      member.usage = await member.volume.usage();
+      this.#healthy(member);
+    } catch (error) {
+      // A full volume is not a failed one: it reads, and refuses arrivals by its free space.
+      if (codeOf(error) === 'FULL' && member.volume !== null) {
+        member.usage = await member.volume.usage().catch(() => member.usage);
+        this.#healthy(member);
+        return;
+      }
+      this.#failed(member, error);
+    }
+  }
+
+  /** Opens a failed volume afresh: a new mount has new descriptors, and its identity is checked again. */
+  async #tryReturn(member: Member): Promise<void> {
+    const stale = member.volume;
+    member.volume = null;
+    await stale?.close();
+    const volume = await member.source.open();
+    try {
+      await volume.probe();
+      member.goodProbes += 1;
+      if (member.goodProbes < GOOD_PROBES_TO_RETURN) {
+        await volume.close();
+        return;
+      }
+      member.state = 'returning';
+      await this.#onReturn(volume);
+      member.usage = await volume.usage();
+      member.volume = volume;
+      this.#healthy(member);
+    } catch (error) {
+      await volume.close();
+      throw error;
+    }
+  }
+
+  #healthy(member: Member): void {
+    member.state = 'healthy';
+    member.detail = null;
+  }
+
+  #failed(member: Member, error: unknown): void {
+    member.state = 'failed';
+    member.goodProbes = 0;
+    member.detail = error instanceof ArchiveError ? error.message : 'an unexpected error: see the log';
+  }
+}
+
+/** Bytes of a volume that arrivals may not use. */
+function reserve(usage: VolumeUsage): number {
+  // Two packs, but never more than a tenth: a small volume is not all reserve.
+  const packs = Math.min(2 * PACK_BYTES_MAX, usage.bytesTotal / 10);
+  return Math.max(packs, usage.bytesTotal * VOLUME_RESERVE_SHARE);
+}
