@@ -1,0 +1,133 @@
+// The description of the admin API at /admin/api/openapi.json (OpenAPI 3.1). A test holds it to the routes that there are.
+
+const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+const json = (schema: unknown) => ({ 'application/json': { schema } });
+const answer = (description: string, schema: unknown) => ({ description, content: json(schema) });
+const object = (properties: Readonly<Record<string, unknown>>, optional: readonly string[] = []) => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties).filter((key) => !optional.includes(key)),
+});
+const count = { type: 'integer', minimum: 0 };
+const text = { type: 'string' };
+const nullable = (type: string) => ({ type: [type, 'null'] });
+const list = (items: unknown) => ({ type: 'array', items });
+
+const problem = {
+  description: 'What was wrong, where, and what to do (RFC 9457)',
+  content: { 'application/problem+json': { schema: ref('Problem') } },
+};
+const id = { name: 'id', in: 'path', required: true, schema: text };
+
+const selection = {
+  studies: { ...list(text), description: 'Study Instance UIDs' },
+  all: { type: 'boolean' },
+  query: {
+    type: 'object',
+    additionalProperties: text,
+    description: 'DICOM keyword or tag to value, matched as QIDO-RS does at study level',
+  },
+  olderThan: { ...text, description: 'Last instance arrived longer ago than this: 90d. Narrows all or query.' },
+};
+
+const schemas = {
+  Problem: object({ title: text, status: count, detail: text }),
+  Selection: {
+    ...object(selection, Object.keys(selection)),
+    description: 'One of studies, all and query; or olderThan',
+  },
+  Plan: object({ studies: count, instances: count, bytes: count, online: count, more: { type: 'boolean' } }),
+  JobRequest: object(
+    {
+      kind: { enum: ['migrate', 'recall', 'repatriate', 'scrub', 'repair'] },
+      ...selection,
+      keepHot: { type: 'boolean', description: 'migrate: protect and prove, and keep the hot copies' },
+      deep: { type: 'boolean', description: 'scrub: read and hash every object' },
+    },
+    [...Object.keys(selection), 'keepHot', 'deep'],
+  ),
+  Job: object({
+    id: text,
+    kind: text,
+    state: { enum: ['waiting', 'running', 'done', 'partly', 'failed', 'cancelled'] },
+    createdAt: { ...text, format: 'date-time' },
+    finishedAt: { ...nullable('string'), format: 'date-time' },
+    progress: {
+      ...object({ step: text, packsDone: count, packsTotal: count, bytesDone: count, bytesTotal: count }),
+      type: ['object', 'null'],
+    },
+    report: { ...nullable('object'), description: 'What was done, by kind; failures lists what was not' },
+    error: { ...object({ code: text, detail: text }), type: ['object', 'null'] },
+  }),
+  Status: object({
+    studies: object({ total: count, hot: count, protected: count, cold: count }),
+    instances: count,
+    bytes: object({ hot: count, cold: count }),
+    unprotected: object({ instances: count, bytes: count, oldestAgeSeconds: nullable('integer') }),
+    ingest: { enum: ['volume', 'cloud-direct', 'refused'] },
+    volumes: list(
+      object({
+        name: text,
+        state: { enum: ['healthy', 'suspect', 'failed', 'returning'] },
+        bytesTotal: nullable('integer'),
+        bytesFree: nullable('integer'),
+        detail: nullable('string'),
+      }),
+    ),
+    replicas: list(
+      object({
+        name: text,
+        state: { enum: ['available', 'unavailable'] },
+        detail: nullable('string'),
+        latencyMs: nullable('number'),
+        debt: object({ packs: count, bytes: count }),
+      }),
+    ),
+    jobs: list(ref('Job')),
+  }),
+};
+
+export const OPENAPI = {
+  openapi: '3.1.0',
+  info: { title: 'Filmroom admin API', version: '1' },
+  servers: [{ url: '/admin/api' }],
+  security: [{ bearer: [] }, {}],
+  paths: {
+    '/openapi.json': { get: { summary: 'This document', responses: { 200: { description: 'OpenAPI 3.1' } } } },
+    '/status': {
+      get: {
+        summary: 'The state of the whole archive',
+        responses: { 200: answer('State', ref('Status')), 503: problem },
+      },
+    },
+    '/plan': {
+      post: {
+        summary: 'What a selection amounts to; nothing is changed',
+        requestBody: { required: true, content: json(ref('Selection')) },
+        responses: { 200: answer('What is selected', ref('Plan')), 400: problem },
+      },
+    },
+    '/jobs': {
+      get: { summary: 'Jobs, newest first', responses: { 200: answer('Jobs', object({ jobs: list(ref('Job')) })) } },
+      post: {
+        summary: 'Start a job',
+        requestBody: { required: true, content: json(ref('JobRequest')) },
+        responses: { 202: answer('It runs, or waits for its turn', object({ id: text })), 400: problem, 503: problem },
+      },
+    },
+    '/jobs/{id}': {
+      parameters: [id],
+      get: { summary: 'One job', responses: { 200: answer('The job', ref('Job')), 404: problem } },
+      delete: { summary: 'Cancel it', responses: { 202: answer('The job as it is now', ref('Job')), 404: problem } },
+    },
+    '/jobs/{id}/events': {
+      parameters: [id],
+      get: {
+        summary:
+          'Server-sent events: `progress` with the job at every change, `done` with the finished job, then the end',
+        responses: { 200: { description: 'Events', content: { 'text/event-stream': { schema: text } } }, 404: problem },
+      },
+    },
+  },
+  components: { schemas, securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+} as const;

@@ -1,0 +1,119 @@
+// What may be asked of the admin API, checked: which studies (a selection) and which job. From JSON to the archive's own
+// types; everything that does not fit is INVALID with the key and what is allowed.
+import { z } from 'zod';
+import { tagOfKeyword, vrOf } from '../../dicom/dictionary.js';
+import type { Archive, JobOptions, QuerySpec, Selection } from '../../tiering/archive/archive.js';
+import { ArchiveError } from '../../tiering/core/errors.js';
+import { parseStudyUid } from '../../tiering/core/ids.js';
+import type { AttributeMatch } from '../../tiering/index/index.js';
+import { parseDuration } from '../units.js';
+import { JOB_KINDS, type JobKind, type JobReport } from './jobs.js';
+
+const STUDIES_MAX = 10_000;
+const MATCHES_MAX = 32;
+
+/** Every study, for the archive's query. */
+export const STUDY_LEVEL: QuerySpec = { level: 'study', matches: [], fuzzy: false, limit: 100, offset: 0, include: [] };
+
+const selectionShape = {
+  studies: z.array(z.string()).min(1).max(STUDIES_MAX).optional(),
+  all: z.boolean().optional(),
+  query: z.record(z.string(), z.string()).optional(),
+  olderThan: z.string().optional(),
+};
+
+const selectionSchema = z.strictObject(selectionShape);
+const jobSchema = z.strictObject({
+  kind: z.enum(JOB_KINDS),
+  ...selectionShape,
+  keepHot: z.boolean().optional(),
+  deep: z.boolean().optional(),
+});
+
+export interface JobRequest {
+  readonly kind: JobKind;
+  readonly selection: Selection;
+  readonly keepHot: boolean;
+  readonly deep: boolean;
+}
+
+function checked<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new ArchiveError('INVALID', `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'not understood'}`);
+}
+
+/** A selection of at least something; `olderThan` is counted back from `nowMs`. */
+export function parseSelectionRequest(body: unknown, nowMs: number): Selection {
+  return selectionOf(checked(selectionSchema, body), nowMs);
+}
+
+/** Keys that have no meaning for the kind are refused rather than ignored: a scrub of one study is not a thing. */
+export function parseJobRequest(body: unknown, nowMs: number): JobRequest {
+  const { kind, keepHot, deep, ...selection } = checked(jobSchema, body);
+  if (keepHot !== undefined && kind !== 'migrate') throw new ArchiveError('INVALID', 'keepHot: only migrate has it');
+  if (deep !== undefined && kind !== 'scrub') throw new ArchiveError('INVALID', 'deep: only scrub has it');
+  const whole = kind === 'scrub' || kind === 'repair';
+  const stray = Object.keys(selection)[0];
+  if (whole && stray !== undefined)
+    throw new ArchiveError('INVALID', `${stray}: ${kind} is always of the whole archive`);
+  return {
+    kind,
+    selection: whole ? {} : selectionOf(selection, nowMs),
+    keepHot: keepHot ?? false,
+    deep: deep ?? false,
+  };
+}
+
+function selectionOf(sent: z.output<typeof selectionSchema>, nowMs: number): Selection {
+  const { studies, all, query, olderThan } = sent;
+  const ways = [studies !== undefined, all === true, query !== undefined].filter(Boolean).length;
+  if (ways > 1) throw new ArchiveError('INVALID', 'give one of studies, all and query, not several');
+  if (ways === 0 && olderThan === undefined) {
+    throw new ArchiveError('INVALID', 'nothing is selected; give studies, all, query or olderThan');
+  }
+  if (studies !== undefined && olderThan !== undefined) {
+    throw new ArchiveError('INVALID', 'olderThan narrows all or query; studies are named one by one');
+  }
+  return {
+    ...(studies === undefined ? {} : { studies: [...new Set(studies)].map((uid) => parseStudyUid(uid)) }),
+    ...(all === true || (ways === 0 && olderThan !== undefined) ? { all: true } : {}),
+    ...(query === undefined ? {} : { query: { ...STUDY_LEVEL, matches: matchesOf(query) } }),
+    ...(olderThan === undefined ? {} : { arrivedBeforeMs: nowMs - parseDuration(olderThan) }),
+  };
+}
+
+/** `{ "PatientID": "12*", "0020000D": "1.2,1.3" }` by keyword or tag, with the matching rules of QIDO (PS3.18 8.3.4). */
+function matchesOf(query: Readonly<Record<string, string>>): AttributeMatch[] {
+  const entries = Object.entries(query);
+  if (entries.length === 0 || entries.length > MATCHES_MAX) {
+    throw new ArchiveError('INVALID', `query: from 1 to ${MATCHES_MAX} attributes`);
+  }
+  return entries.map(([key, value]) => {
+    const tag = /^[0-9A-Fa-f]{8}$/.test(key) ? key.toUpperCase() : tagOfKeyword(key);
+    const vr = tag === undefined ? undefined : vrOf(tag);
+    if (tag === undefined || vr === undefined) {
+      throw new ArchiveError('INVALID', `query: ${JSON.stringify(key.slice(0, 64))} is no DICOM keyword or tag`);
+    }
+    // A list of UIDs, and of modalities, means any of them; in other attributes a comma is part of the value.
+    const listed = vr === 'UI' || tag === '00080061';
+    return { path: [tag], vr, values: listed ? value.split(',') : [value] };
+  });
+}
+
+/** The archive's own call for a job. */
+export function jobWork(archive: Archive, request: JobRequest): (options: JobOptions) => Promise<JobReport> {
+  const { kind, selection, keepHot, deep } = request;
+  switch (kind) {
+    case 'migrate':
+      return (options) => archive.migrate(selection, { ...options, keepHot });
+    case 'recall':
+    case 'repatriate':
+      return (options) => archive.recall(selection, options);
+    case 'scrub':
+      return (options) => archive.scrub({ ...options, deep });
+    case 'repair':
+      return (options) => archive.repair(options);
+  }
+}

@@ -1,0 +1,139 @@
+// The admin API: status, jobs and their progress, as JSON and server-sent events. Its description is openapi.ts. Errors are
+// application/problem+json by the table of dicomweb/problem.ts.
+import express, { type ErrorRequestHandler, type Request, type Response, Router } from 'express';
+import { HttpProblem, problemAnswer } from '../../dicomweb/problem.js';
+import type { Archive } from '../../tiering/archive/archive.js';
+import type { Clock } from '../../tiering/core/clock.js';
+import { ArchiveError } from '../../tiering/core/errors.js';
+import type { Health } from '../health.js';
+import type { Logger } from '../log.js';
+import { isFinished, type JobRegistry, type JobView } from './jobs.js';
+import { OPENAPI } from './openapi.js';
+import { planOf } from './plan.js';
+import { jobWork, parseJobRequest, parseSelectionRequest } from './requests.js';
+import { statusView } from './status.js';
+
+export interface AdminDependencies {
+  readonly archive: Archive;
+  readonly jobs: JobRegistry;
+  readonly health: Health;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const BODY_BYTES_MAX = 1 << 20;
+/** Proxies cut silent connections after 30 to 60 s. */
+const HEARTBEAT_MS = 15_000;
+const RETRY_AFTER_SECONDS = 10;
+
+/** Mounted at `/admin/api`, behind authentication. */
+export function adminRouter(dependencies: AdminDependencies): Router {
+  const { archive, jobs, health, clock, logger } = dependencies;
+  const router = Router();
+  // Only application/json: a web page of another origin cannot send that without asking first (CORS), and is not allowed to.
+  router.use(express.json({ limit: BODY_BYTES_MAX, type: 'application/json' }));
+  router.use((_, response, next) => {
+    response.set('Cache-Control', 'no-store');
+    next();
+  });
+
+  router.get('/openapi.json', (_, response) => {
+    response.json(OPENAPI);
+  });
+  router.get('/status', async (_, response) => {
+    response.json(statusView(await health.status(), jobs.list().filter(isOpen), clock.nowMs()));
+  });
+  router.post('/plan', async (request, response) => {
+    const selection = parseSelectionRequest(bodyOf(request), clock.nowMs());
+    response.json(await planOf(archive, selection, clock));
+  });
+
+  router.get('/jobs', (_, response) => {
+    response.json({ jobs: jobs.list() });
+  });
+  router.post('/jobs', (request, response) => {
+    const wanted = parseJobRequest(bodyOf(request), clock.nowMs());
+    const job = jobs.submit(wanted.kind, jobWork(archive, wanted));
+    logger.info({ job: job.id, kind: job.kind }, 'job submitted');
+    response.status(202).location(`/admin/api/jobs/${job.id}`).json({ id: job.id });
+  });
+  router.get('/jobs/:id', (request, response) => {
+    response.json(jobs.get(request.params.id));
+  });
+  router.delete('/jobs/:id', (request, response) => {
+    response.status(202).json(jobs.cancel(request.params.id));
+  });
+  router.get('/jobs/:id/events', (request, response) => {
+    sendEvents(jobs, request.params.id, response);
+  });
+
+  router.use(() => {
+    throw new ArchiveError(
+      'NOT_FOUND',
+      'there is nothing at this address of the admin API; see /admin/api/openapi.json',
+    );
+  });
+  router.use(problems(logger));
+  return router;
+}
+
+function isOpen(job: JobView): boolean {
+  return !isFinished(job.state);
+}
+
+function bodyOf(request: Request): unknown {
+  if (request.is('application/json') === false) {
+    throw new HttpProblem(415, 'the body must be JSON, with Content-Type: application/json');
+  }
+  return request.body as unknown;
+}
+
+/** `progress` for every change, `done` with the finished job, then the end. The first event is how things stand now. */
+function sendEvents(jobs: JobRegistry, id: string, response: Response): void {
+  const now = jobs.get(id);
+  response.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
+  const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS);
+  const send = (job: JobView) => {
+    const finished = isFinished(job.state);
+    // A reader that does not keep up misses steps in between, never the end.
+    if (!finished && response.writableNeedDrain) return;
+    response.write(`event: ${finished ? 'done' : 'progress'}\ndata: ${JSON.stringify(job)}\n\n`);
+    if (finished) response.end();
+  };
+  const unsubscribe = jobs.subscribe(id, send);
+  response.once('close', () => {
+    clearInterval(heartbeat);
+    unsubscribe();
+  });
+  send(now);
+}
+
+function problems(logger: Logger): ErrorRequestHandler {
+  return (error: unknown, _request, response, next) => {
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
+    const answer = problemAnswer(fromBodyParser(error) ?? error, RETRY_AFTER_SECONDS);
+    if (answer.status >= 500) logger.error({ err: error }, 'admin request failed');
+    response
+      .status(answer.status)
+      .set(answer.headers as Record<string, string>)
+      .send(answer.body);
+  };
+}
+
+/** What express.json throws: an Error with `status` 4xx and a message that may quote the body, so it is not shown. */
+function fromBodyParser(error: unknown): HttpProblem | undefined {
+  if (!(error instanceof Error) || error instanceof ArchiveError || !('status' in error)) return undefined;
+  const status = Number(error.status);
+  if (status < 400 || status > 499) return undefined;
+  return new HttpProblem(
+    status,
+    status === 413 ? `the body is longer than ${BODY_BYTES_MAX} bytes` : 'the body is not JSON',
+    {
+      code: 'INVALID',
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,41 @@
+// `filmroom status --json`: the shape that scripts rely on (DESIGN section 11), made from the archive's status and the jobs.
+import type { ArchiveStatus } from '../../tiering/archive/archive.js';
+import type { JobView } from './jobs.js';
+
+export interface StatusView {
+  readonly studies: { readonly total: number; readonly hot: number; readonly protected: number; readonly cold: number };
+  readonly instances: number;
+  readonly bytes: { readonly hot: number; readonly cold: number };
+  readonly unprotected: {
+    readonly instances: number;
+    readonly bytes: number;
+    readonly oldestAgeSeconds: number | null;
+  };
+  readonly ingest: ArchiveStatus['ingest'];
+  readonly volumes: ArchiveStatus['volumes'];
+  readonly replicas: readonly (ArchiveStatus['replicas'][number] & {
+    readonly debt: { readonly packs: number; readonly bytes: number };
+  })[];
+  readonly jobs: readonly JobView[];
+}
+
+const NO_DEBT = { packs: 0, bytes: 0 };
+
+export function statusView(status: ArchiveStatus, jobs: readonly JobView[], nowMs: number): StatusView {
+  const { studies, instances, bytes, unprotected, debt } = status.index;
+  const { oldestArrivedMs } = unprotected;
+  return {
+    studies,
+    instances,
+    bytes,
+    unprotected: {
+      instances: unprotected.instances,
+      bytes: unprotected.bytes,
+      oldestAgeSeconds: oldestArrivedMs === null ? null : Math.max(0, Math.round((nowMs - oldestArrivedMs) / 1000)),
+    },
+    ingest: status.ingest,
+    volumes: status.volumes,
+    replicas: status.replicas.map((replica) => ({ ...replica, debt: debt.get(replica.name) ?? NO_DEBT })),
+    jobs,
+  };
+}

@@ -1,0 +1,43 @@
+// An Archive whose answers a test writes, for the admin API alone: what it does to storage is not its business. Everything that
+// was not scripted refuses with INTERNAL.
+import type { Archive, ArchiveStatus } from '../../tiering/archive/archive.js';
+import { ArchiveError } from '../../tiering/core/errors.js';
+import { parseReplicaName, parseVolumeName } from '../../tiering/core/ids.js';
+
+export const HEALTHY: ArchiveStatus = {
+  index: {
+    studies: { total: 3, hot: 2, protected: 1, cold: 1 },
+    bytes: { hot: 2048, cold: 1024 },
+    instances: 7,
+    unprotected: { instances: 2, bytes: 512, oldestArrivedMs: Date.now() - 5000 },
+    debt: new Map([[parseReplicaName('r2'), { packs: 1, bytes: 512 }]]),
+  },
+  volumes: [{ name: parseVolumeName('a'), state: 'healthy', bytesTotal: 1e9, bytesFree: 5e8, detail: null }],
+  replicas: [
+    { name: parseReplicaName('r1'), state: 'available', detail: null, latencyMs: 3 },
+    { name: parseReplicaName('r2'), state: 'unavailable', detail: 'did not answer', latencyMs: null },
+  ],
+  ingest: 'volume',
+};
+
+/** An archive that answers with `script`, and refuses the rest. */
+export function scriptedArchive(script: Partial<Archive>): Archive {
+  const unscripted = () => {
+    throw new ArchiveError('INTERNAL', 'this call was not scripted by the test');
+  };
+  return {
+    receive: unscripted,
+    query: unscripted,
+    instances: unscripted,
+    instance: unscripted,
+    metadata: unscripted,
+    read: unscripted,
+    status: () => Promise.resolve(HEALTHY),
+    migrate: unscripted,
+    recall: unscripted,
+    scrub: unscripted,
+    repair: unscripted,
+    close: () => Promise.resolve(),
+    ...script,
+  };
+}
