@@ -1,5 +1,6 @@
 // One process at a time owns a volume: an exclusive SQLite transaction on `lock.db` that lasts as
 // long as the volume is open. The kernel drops it with the process, however that ends.
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { ArchiveError } from '../core/errors.js';
@@ -9,12 +10,14 @@ export interface VolumeLock {
   release(): void;
 }
 
-/** Takes the lock at once or throws: LOCKED when another holder has it, FULL or UNAVAILABLE when the file cannot be used. */
+/** Takes the lock at once or throws: LOCKED when another holder has it, FULL or UNAVAILABLE when the file cannot be used (read-only). */
 export function takeVolumeLock(root: string, name: string): VolumeLock {
   const path = join(root, LOCK);
   let database: Database.Database | undefined;
   try {
     database = new Database(path, { timeout: 0 });
+    // SQLite opens what it may not write as read-only, and would then lock nothing at all.
+    accessSync(path, constants.W_OK);
     // Nothing is ever written: the empty file is there to be locked.
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
