@@ -102,12 +102,17 @@ export function parseAccept(header: string | undefined, rangesMax: number): read
 /** Whether a media range's type covers `type`. */
 export function covers(wanted: string, type: string): boolean {
   return (
-    wanted === type || wanted === '*/*' || (wanted.endsWith('/*') && type.startsWith(wanted.slice(0, wanted.length - 1)))
+    wanted === type ||
+    wanted === '*/*' ||
+    (wanted.endsWith('/*') && type.startsWith(wanted.slice(0, wanted.length - 1)))
   );
 }
 
 /** How a range wants a bulk answer: the type of the item, and whether wrapped in multipart/related. */
-export function wantedItem(range: MediaRange): { readonly type: string; readonly wrap: 'multipart' | 'single' | 'either' } {
+export function wantedItem(range: MediaRange): {
+  readonly type: string;
+  readonly wrap: 'multipart' | 'single' | 'either';
+} {
   if (range.type === 'multipart/related' || range.type === 'multipart/*') {
     return { type: range.part ?? '*/*', wrap: 'multipart' };
   }

@@ -24,7 +24,6 @@ export interface DicomwebLimits {
   readonly lingerMs: number;
   readonly sendStallMs: number;
   readonly heldInstancesMax: number;
-  readonly inflatedBytesMax: number;
   readonly retryAfterSeconds: number;
 }
 
@@ -65,7 +64,5 @@ export const DEFAULT_LIMITS: DicomwebLimits = {
   sendStallMs: 120_000,
   /** Records of one answer kept between its two passes; beyond it they are read twice and the length is not announced. */
   heldInstancesMax: 20_000,
-  /** A deflated data set is inflated to reach a frame; beyond this it is a bomb. */
-  inflatedBytesMax: 4 * 1024 * KiB * KiB,
   retryAfterSeconds: 5,
 };

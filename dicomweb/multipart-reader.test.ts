@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hasCode } from '../tiering/core/errors.js';
-import { parseBoundary, type PartLimits, readParts } from './multipart-reader.js';
+import { type PartLimits, parseBoundary, readParts } from './multipart-reader.js';
 
 const LIMITS: PartLimits = { partsMax: 100, partHeaderBytesMax: 1024, partHeadersMax: 8, preambleBytesMax: 512 };
 
@@ -73,7 +73,8 @@ describe.each(SIZES)('readParts at chunks of %d bytes', (size) => {
   });
 
   it('reads header names in any case, values trimmed, folded lines joined and the first of equals', async () => {
-    const text = '--bn\r\nCONTENT-type:  application/dicom;\r\n  transfer-syntax=1.2\r\ncontent-TYPE: x\r\n\r\n1\r\n--bn--';
+    const text =
+      '--bn\r\nCONTENT-type:  application/dicom;\r\n  transfer-syntax=1.2\r\ncontent-TYPE: x\r\n\r\n1\r\n--bn--';
     const read = await readAll(Buffer.from(text), size);
     expect(read.parts[0]?.headers).toEqual({ 'content-type': 'application/dicom; transfer-syntax=1.2' });
   });

@@ -136,7 +136,7 @@ class Scanner {
       }
       const end = this.#chunk.indexOf(HEADERS_END, from);
       if (end >= 0 && end - this.#at <= limits.partHeaderBytesMax) {
-        const text = this.#chunk.latin1Slice(this.#at, end);
+        const text = this.#chunk.toString('latin1', this.#at, end);
         this.#at = end + 2;
         return text;
       }

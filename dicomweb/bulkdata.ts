@@ -1,0 +1,104 @@
+// WADO-RS of bulk data (PS3.18 10.4.1.1.5): single values that the metadata names by BulkDataURI, nested ones by the path
+// `tag/item/tag`. One range of bytes is served, so that video can be sought in.
+import type { ByteRange, InstanceLayout } from '../dicom/instance.js';
+import { type TransferSyntax, transferSyntaxOf } from '../dicom/transfer-syntax.js';
+import { ArchiveError } from '../tiering/core/errors.js';
+import { covers, type MediaRange, wantedItem } from './accept.js';
+import type { Exchange } from './exchange.js';
+import { openInstance, partSegment } from './instance-parts.js';
+import { drawBoundary, multipartSegments, multipartType } from './multipart-writer.js';
+import { HttpProblem } from './problem.js';
+import { instanceLocation } from './retrieve.js';
+import { totalLength } from './segments.js';
+import { sendAnswer } from './send.js';
+import { sendSinglePart } from './single-part.js';
+
+const OCTETS = 'application/octet-stream';
+const PIXEL_DATA = '7FE00010';
+const PATH = /^[0-9A-F]{8}(\/\d{1,7}\/[0-9A-F]{8}){0,64}$/;
+/** Values of one byte each: the same in either byte order. */
+const BYTE_VRS: ReadonlySet<string> = new Set(['OB', 'UN', 'UC', 'UT', 'UR', 'LT', 'ST', 'DS', 'IS']);
+
+interface Value {
+  readonly ranges: readonly ByteRange[];
+  readonly mediaType: string;
+  readonly syntax: string | null;
+}
+
+function pixelValue(layout: InstanceLayout, stored: TransferSyntax): Value | null {
+  const { pixels } = layout;
+  if (pixels === null || pixels.kind === 'native') return null;
+  if (pixels.frames.length > 1) {
+    throw new HttpProblem(
+      406,
+      `the pixel data is ${pixels.frames.length} compressed frames: ask for frames/1 and so on`,
+    );
+  }
+  return { ranges: pixels.frames[0] ?? [], mediaType: stored.mediaType, syntax: stored.uid };
+}
+
+function findValue(layout: InstanceLayout, path: string, storedUid: string): Value {
+  const stored = transferSyntaxOf(storedUid);
+  if (stored === undefined)
+    throw new ArchiveError('CORRUPT', `the index names the unknown transfer syntax ${storedUid}`);
+  const compressed = path === PIXEL_DATA ? pixelValue(layout, stored) : null;
+  if (compressed !== null) return compressed;
+  const value = layout.bulk.find((each) => each.path === path);
+  const native = layout.pixels?.kind === 'native' && path === PIXEL_DATA ? layout.pixels : undefined;
+  const range = value ?? native;
+  if (range === undefined) throw new ArchiveError('NOT_FOUND', 'the instance has no bulk data of that path');
+  if (stored.bigEndian && !BYTE_VRS.has(value?.vr ?? 'OW')) {
+    throw new HttpProblem(
+      406,
+      'the value is stored in big endian words, which bulk data never is: retrieve the instance',
+    );
+  }
+  return { ranges: [range], mediaType: OCTETS, syntax: null };
+}
+
+function negotiate(
+  accept: readonly MediaRange[],
+  value: Value,
+): { readonly wrap: 'multipart' | 'single'; readonly type: string } {
+  for (const range of accept) {
+    const wanted = wantedItem(range);
+    const fits =
+      value.syntax === null ||
+      range.syntaxes.length === 0 ||
+      range.syntaxes.some((uid) => uid === '*' || uid === value.syntax);
+    if (!fits) continue;
+    const wrap = wanted.wrap === 'multipart' ? 'multipart' : 'single';
+    if (covers(wanted.type, value.mediaType)) return { wrap, type: value.mediaType };
+    if (covers(wanted.type, OCTETS)) return { wrap, type: OCTETS };
+  }
+  throw new HttpProblem(
+    406,
+    `the value can be had as ${value.mediaType}${value.mediaType === OCTETS ? '' : ` or ${OCTETS}`}`,
+  );
+}
+
+/** GET of one bulk value. 400 for a path that is none, 404 when the instance has no such value. */
+export async function retrieveBulkData(exchange: Exchange): Promise<void> {
+  const { archive, random } = exchange.services;
+  const path = exchange.target.rest.toUpperCase();
+  if (!PATH.test(path)) throw new ArchiveError('INVALID', 'a bulk data path is a tag, or tag/item/tag, in hexadecimal');
+  const instance = await openInstance(exchange);
+  const value = findValue(instance.layout, path, instance.record.transferSyntax);
+  const choice = negotiate(exchange.accept, value);
+  const contentType = value.syntax === null ? choice.type : `${choice.type};transfer-syntax=${value.syntax}`;
+  const location = `${instanceLocation(exchange.linkRoot, instance.record)}/bulkdata/${path}`;
+  const content = value.ranges.map(({ start, end }) => partSegment(archive, instance, start, end));
+  if (choice.wrap === 'single') {
+    const etag = `"${instance.record.sha256}/b${path}"`;
+    await sendSinglePart(exchange, { contentType, location, etag, segments: content });
+    return;
+  }
+  const boundary = drawBoundary(random);
+  const segments = multipartSegments([{ contentType, location, content }], boundary);
+  await sendAnswer(exchange, {
+    status: 200,
+    headers: { 'Content-Type': multipartType(choice.type, boundary) },
+    length: totalLength(segments),
+    segments,
+  });
+}

@@ -1,0 +1,143 @@
+// The DICOMweb surface as one plain node:http handler for everything under /dicomweb: resolves the path, picks the
+// handler, and turns whatever fails into the answer that the protocol has for it.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Archive, Scope } from '../tiering/archive/archive.js';
+import { type Clock, type Random, systemClock, systemRandom } from '../tiering/core/clock.js';
+import { ArchiveError, codeOf } from '../tiering/core/errors.js';
+import { retrieveBulkData } from './bulkdata.js';
+import { corsHeaders, describeCapabilities } from './capabilities.js';
+import { type DicomwebEvent, Exchange, type Services } from './exchange.js';
+import { retrieveFrames } from './frames.js';
+import { DEFAULT_LIMITS, type DicomwebLimits } from './limits.js';
+import { retrieveMetadata } from './metadata.js';
+import { HttpProblem, problemAnswer } from './problem.js';
+import { search } from './qido.js';
+import { linger } from './request-body.js';
+import { retrieveInstances } from './retrieve.js';
+import { matchPath, type Resource, type Target } from './router.js';
+import { sendEarly } from './send.js';
+import { store } from './stow.js';
+
+export interface DicomwebOptions {
+  readonly archive: Archive;
+  /** What the outside calls the root of this server, without `/dicomweb`: `https://pacs.example/film`. */
+  readonly publicUrl?: string;
+  /** Origins of web pages that may use it, or `*`. Loopback origins always may. */
+  readonly origins?: readonly string[];
+  readonly limits?: Partial<DicomwebLimits>;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Told of each request when its answer is out. */
+  readonly log?: (event: DicomwebEvent) => void;
+}
+
+export interface Dicomweb {
+  /** Answers one request whose URL is under /dicomweb. Never rejects. */
+  handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
+}
+
+type Handler = (exchange: Exchange) => Promise<void>;
+
+function scopeOf(target: Target): Scope {
+  if (target.scope === null) throw new ArchiveError('INTERNAL', 'a route of a study matched without its UID');
+  return target.scope;
+}
+
+const retrieve: Handler = (exchange) => retrieveInstances(exchange, scopeOf(exchange.target));
+
+const GET: Readonly<Partial<Record<Resource, Handler>>> = {
+  'search-studies': (exchange) => search(exchange, 'study'),
+  'search-series': (exchange) => search(exchange, 'series'),
+  'search-instances': (exchange) => search(exchange, 'instance'),
+  study: retrieve,
+  series: retrieve,
+  instance: retrieve,
+  metadata: (exchange) => retrieveMetadata(exchange, scopeOf(exchange.target)),
+  frames: retrieveFrames,
+  bulkdata: retrieveBulkData,
+};
+
+const POST: Readonly<Partial<Record<Resource, Handler>>> = { 'search-studies': store, study: store };
+
+function methodsOf(resource: Resource): readonly string[] {
+  return [...(GET[resource] === undefined ? [] : ['GET', 'HEAD']), ...(POST[resource] === undefined ? [] : ['POST'])];
+}
+
+function pick(method: string | undefined, target: Target): Handler {
+  const { resource } = target;
+  if (resource === 'later') throw new HttpProblem(501, `${target.rest} is not implemented in this version`);
+  const found = method === 'GET' || method === 'HEAD' ? GET[resource] : method === 'POST' ? POST[resource] : undefined;
+  if (found !== undefined) return found;
+  const methods = methodsOf(resource);
+  if (methods.length === 0) throw new ArchiveError('NOT_FOUND', 'no such resource');
+  if (method === 'DELETE' && target.scope !== null)
+    throw new HttpProblem(501, 'DELETE is not implemented in this version');
+  throw new HttpProblem(405, `this resource has ${methods.join(', ')}`, {
+    headers: { Allow: [...methods, 'OPTIONS'].join(', ') },
+  });
+}
+
+const NOWHERE: Target = { resource: 'root', scope: null, rest: '' };
+
+/** Makes the handler. It holds nothing open and needs no closing. */
+export function createDicomweb(options: DicomwebOptions): Dicomweb {
+  const services: Services = {
+    archive: options.archive,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+    publicUrl: options.publicUrl?.replace(/\/+$/, '') ?? null,
+    origins: options.origins ?? [],
+  };
+
+  function resolve(req: IncomingMessage, res: ServerResponse): Exchange {
+    const url = req.url ?? '';
+    const question = url.indexOf('?');
+    const path = question < 0 ? url : url.slice(0, question);
+    const search = question < 0 ? '' : url.slice(question + 1);
+    if (search.length > services.limits.queryBytesMax) {
+      throw new ArchiveError('INVALID', `the query is longer than ${services.limits.queryBytesMax} bytes`);
+    }
+    const target = matchPath(path, services.limits.pathBytesMax);
+    if (target === null) throw new ArchiveError('NOT_FOUND', 'no such resource');
+    return new Exchange(req, res, services, target, search);
+  }
+
+  async function fail(req: IncomingMessage, res: ServerResponse, error: unknown): Promise<void> {
+    // Who asked is gone, or the answer broke off and its connection with it: there is nobody to tell.
+    if (res.destroyed || res.headersSent) {
+      res.destroy();
+      return;
+    }
+    const problem = problemAnswer(error, services.limits.retryAfterSeconds);
+    await sendEarly(req, res, problem, () => linger(req, services.clock, services.limits.lingerMs));
+  }
+
+  async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const beganMs = services.clock.monotonicMs();
+    let target = NOWHERE;
+    let fault: unknown;
+    try {
+      const cors = corsHeaders(req, services.origins);
+      if (cors !== null) for (const [name, value] of Object.entries(cors)) res.setHeader(name, value ?? '');
+      const exchange = resolve(req, res);
+      target = exchange.target;
+      if (req.method === 'OPTIONS') describeCapabilities(exchange, methodsOf(target.resource));
+      else await pick(req.method, target)(exchange);
+    } catch (error) {
+      fault = error;
+      await fail(req, res, error);
+    }
+    options.log?.({
+      kind: 'request',
+      method: req.method ?? '',
+      resource: target.resource,
+      status: res.headersSent ? res.statusCode : 499,
+      ms: services.clock.monotonicMs() - beganMs,
+      ...(fault === undefined ? {} : { code: codeOf(fault) }),
+      ...(fault === undefined || fault instanceof ArchiveError ? {} : { error: fault }),
+    });
+  }
+
+  return { handle };
+}

@@ -1,0 +1,53 @@
+// Single-part answers of known content: entity tag, conditional requests, one byte range.
+import type { OutgoingHttpHeaders } from 'node:http';
+import { parseByteRange } from './byte-ranges.js';
+import type { Exchange } from './exchange.js';
+import { type Segment, sliceSegments, totalLength } from './segments.js';
+import { sendAnswer, sendEmpty } from './send.js';
+
+export interface SinglePart {
+  readonly contentType: string;
+  readonly location: string;
+  /** Strong: the bytes of an instance never change. Quoted. */
+  readonly etag: string;
+  readonly segments: readonly Segment[];
+  readonly headers?: OutgoingHttpHeaders;
+}
+
+/** Whether an If-None-Match header names `etag` (weak comparison, RFC 9110 13.1.2). */
+export function noneMatchNames(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  const opaque = etag.replace(/^W\//, '');
+  return header.split(',').some((each) => each.trim() === '*' || each.trim().replace(/^W\//, '') === opaque);
+}
+
+/** Sends the whole (200), the range asked for (206), or that it has not changed (304). 416 for a range it does not have. */
+export async function sendSinglePart(exchange: Exchange, part: SinglePart): Promise<void> {
+  const asked = exchange.req.headers;
+  const headers: OutgoingHttpHeaders = {
+    ...part.headers,
+    'Content-Type': part.contentType,
+    'Content-Location': part.location,
+    'Accept-Ranges': 'bytes',
+    ETag: part.etag,
+  };
+  if (noneMatchNames(asked['if-none-match'], part.etag)) {
+    sendEmpty(exchange, 304, headers);
+    return;
+  }
+  const length = totalLength(part.segments);
+  // RFC 9110 13.1.5: a range of another version is answered with the whole.
+  const ifRange = asked['if-range'];
+  const current = ifRange === undefined || ifRange === part.etag;
+  const range = current ? parseByteRange(asked.range, length) : null;
+  if (range === null) {
+    await sendAnswer(exchange, { status: 200, headers, length, segments: part.segments });
+    return;
+  }
+  await sendAnswer(exchange, {
+    status: 206,
+    headers: { ...headers, 'Content-Range': `bytes ${range.start}-${range.end - 1}/${length}` },
+    length: range.end - range.start,
+    segments: sliceSegments(part.segments, range.start, range.end),
+  });
+}
