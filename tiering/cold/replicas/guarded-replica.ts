@@ -1,0 +1,267 @@
+// One replica behind its guard: nothing is asked of it before its identity was seen, nothing while its
+// breaker is open; calls are counted, limited and timed; its "absent" counts only while it is itself.
+import type { Clock, Random } from '../../core/clock.js';
+import { ArchiveError, type ErrorCode, hasCode } from '../../core/errors.js';
+import type { ObjectKey, ReplicaName } from '../../core/ids.js';
+import { Semaphore, withDeadline } from '../../core/queues.js';
+import { type ByteRange, orAborted, throwIfAborted } from '../checks.js';
+import * as limits from '../limits.js';
+import type { ObjectEntry, ObjectStore, ObjectStoreCapabilities, PutOptions } from '../object-store.js';
+import { Breaker } from './breaker.js';
+import { createIdentity, mustBelong, readIdentity } from './identity.js';
+import { Latency, SMALL_READ_BYTES_MAX, type Work } from './latency.js';
+
+export interface GuardOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly archiveId: string;
+}
+
+export interface ReplicaState {
+  readonly name: ReplicaName;
+  readonly state: 'available' | 'unavailable';
+  /** Why it is not available. */
+  readonly detail: string | null;
+  readonly latencyMs: number | null;
+}
+
+/** Codes that are an answer, if not the one hoped for: the replica is well. */
+const ANSWERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  ...(['ABSENT', 'CORRUPT', 'CONFLICT', 'FULL', 'LIMIT', 'INVALID', 'NOT_SUPPORTED'] as const),
+]);
+
+export class GuardedReplica implements ObjectStore {
+  readonly name: ReplicaName;
+  readonly capabilities: ObjectStoreCapabilities;
+  readonly #store: ObjectStore;
+  readonly #options: GuardOptions;
+  readonly #breaker = new Breaker();
+  readonly #latency = new Latency();
+  readonly #reads = new Semaphore(limits.REPLICA_READS_MAX, limits.REPLICA_WAITERS_MAX);
+  readonly #writes = new Semaphore(limits.REPLICA_WRITES_MAX, limits.REPLICA_WAITERS_MAX);
+  readonly #closing = new AbortController();
+  #verifiedMs: number | undefined;
+  #probing: Promise<void> | undefined;
+  #detail: string | null = 'not asked yet';
+
+  constructor(name: ReplicaName, store: ObjectStore, options: GuardOptions) {
+    this.name = name;
+    this.capabilities = store.capabilities;
+    this.#store = store;
+    this.#options = options;
+  }
+
+  get available(): boolean {
+    return this.#verifiedMs !== undefined && !this.#breaker.open && !this.#closing.signal.aborted;
+  }
+
+  state(): ReplicaState {
+    const mean = this.#latency.meanMs('small') ?? this.#latency.meanMs('large') ?? this.#latency.meanMs('write');
+    return {
+      name: this.name,
+      state: this.available ? 'available' : 'unavailable',
+      detail: this.available ? null : this.#detail,
+      latencyMs: mean === null ? null : Math.round(mean * 10) / 10,
+    };
+  }
+
+  /** For ordering: smaller is better. */
+  rankMs(work: Work): number {
+    return this.#latency.rankMs(work, this.#options.clock.monotonicMs());
+  }
+
+  p95Ms(work: Work): number | null {
+    return this.#latency.p95Ms(work);
+  }
+
+  /** Looks at the identity now, breaker or no breaker. Rejects with UNAVAILABLE. Callers at the same time share one look. */
+  async probe(signal?: AbortSignal): Promise<void> {
+    this.#probing ??= this.#look(false).finally(() => {
+      this.#probing = undefined;
+    });
+    await unlessAborted(this.#probing, signal);
+  }
+
+  /** As probe; with `create`, an empty store becomes a replica of this archive first. */
+  async open(create: boolean, signal?: AbortSignal): Promise<void> {
+    if (!create) return this.probe(signal);
+    await unlessAborted(this.#look(true), signal);
+  }
+
+  put(key: ObjectKey, body: Uint8Array, options: PutOptions = {}): Promise<void> {
+    return this.#call('write', options.signal, () => this.#store.put(key, body, options));
+  }
+
+  get(key: ObjectKey, range?: ByteRange, signal?: AbortSignal): Promise<Uint8Array> {
+    const small = range !== undefined && range.end - range.start <= SMALL_READ_BYTES_MAX;
+    return this.#trusted(signal, () =>
+      this.#call(small ? 'small' : 'large', signal, () => this.#store.get(key, range, signal)),
+    );
+  }
+
+  head(key: ObjectKey, signal?: AbortSignal): Promise<{ readonly bytes: number }> {
+    return this.#trusted(signal, () => this.#call('small', signal, () => this.#store.head(key, signal)));
+  }
+
+  delete(key: ObjectKey, signal?: AbortSignal): Promise<void> {
+    return this.#call('write', signal, () => this.#store.delete(key, signal));
+  }
+
+  async *list(
+    prefix: string,
+    options: { readonly after?: string; readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<ObjectEntry, void, void> {
+    await this.#admit('small', options.signal);
+    try {
+      for await (const entry of this.#store.list(prefix, options)) {
+        if (this.#closing.signal.aborted) break;
+        yield entry;
+      }
+    } catch (error) {
+      this.#judge(error, options.signal);
+      throw orAborted(error, options.signal);
+    }
+    this.#mustBeOpen();
+    this.#breaker.answered();
+    // The end of a listing says that there is nothing more: as much a claim as an ABSENT.
+    if (this.#identityAgeMs(this.#options.clock.monotonicMs()) > limits.IDENTITY_AGE_MS_ABSENT) {
+      await this.probe(options.signal);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#store.close();
+  }
+
+  async #call<T>(work: Work, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+    await this.#admit(work, signal);
+    const places = work === 'write' ? this.#writes : this.#reads;
+    // Outside of what is judged: a queue that is full here says nothing about the replica.
+    await places.acquire(1, signal).catch((error: unknown) => {
+      throw orAborted(error, signal);
+    });
+    const { clock } = this.#options;
+    const began = clock.monotonicMs();
+    try {
+      const result = await run();
+      this.#breaker.answered();
+      this.#latency.record(work, clock.monotonicMs() - began, clock.monotonicMs());
+      return result;
+    } catch (error) {
+      if (signal?.aborted) this.#latency.recordAtLeast(work, clock.monotonicMs() - began, clock.monotonicMs());
+      this.#judge(error, signal);
+      throw orAborted(error, signal);
+    } finally {
+      places.release();
+    }
+  }
+
+  /** A call was given up from outside because it took too long: counts as one that was not answered. */
+  noteFailure(error: ArchiveError): void {
+    this.#breaker.failed(this.#options.clock.monotonicMs(), this.#share());
+    if (this.#breaker.open) this.#detail = error.message;
+  }
+
+  /** Tells the breaker what an error means. A caller that gave up says nothing about the replica. */
+  #judge(error: unknown, signal: AbortSignal | undefined): void {
+    if (signal?.aborted || this.#closing.signal.aborted) return;
+    if (error instanceof ArchiveError && ANSWERS.has(error.code)) {
+      this.#breaker.answered();
+      return;
+    }
+    this.#breaker.failed(this.#options.clock.monotonicMs(), this.#share());
+    if (this.#breaker.open) this.#detail = messageOf(error);
+  }
+
+  /** Lets a call through, looking at the identity first where that is due. UNAVAILABLE at once while the breaker is open. */
+  async #admit(work: Work, signal: AbortSignal | undefined): Promise<void> {
+    this.#mustBeOpen();
+    throwIfAborted(signal);
+    const nowMs = this.#options.clock.monotonicMs();
+    if (!this.available) {
+      if (!this.#breaker.mayProbe(nowMs)) {
+        throw new ArchiveError(
+          'UNAVAILABLE',
+          `replica ${this.name} is not asked just now: ${this.#detail ?? 'it failed'}`,
+        );
+      }
+      await this.probe(signal);
+    } else if (work === 'write' && this.#identityAgeMs(nowMs) > limits.IDENTITY_AGE_MS_WRITE) {
+      await this.probe(signal);
+    }
+  }
+
+  /** Runs a read; its ABSENT passes only if the replica is known to be itself, else it becomes UNAVAILABLE. */
+  async #trusted<T>(signal: AbortSignal | undefined, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      const ageMs = this.#identityAgeMs(this.#options.clock.monotonicMs());
+      if (!hasCode(error, 'ABSENT') || ageMs <= limits.IDENTITY_AGE_MS_ABSENT) throw error;
+      await this.probe(signal);
+      // Once more: its disk may have come back only just before the look.
+      return read();
+    }
+  }
+
+  async #look(create: boolean): Promise<void> {
+    const { clock, archiveId } = this.#options;
+    try {
+      this.#mustBeOpen();
+      await withDeadline(
+        create ? limits.PROBE_MS * 4 : limits.PROBE_MS,
+        `replica ${this.name}`,
+        async (signal) => {
+          let config = await readIdentity(this.#store, this.name, signal);
+          if (config === undefined && create) {
+            await createIdentity(this.#store, this.name, archiveId);
+            config = await readIdentity(this.#store, this.name, signal);
+          }
+          mustBelong(config, archiveId, this.name);
+        },
+        this.#closing.signal,
+      );
+      this.#verifiedMs = clock.monotonicMs();
+      this.#detail = null;
+      this.#breaker.close();
+    } catch (error) {
+      this.#verifiedMs = undefined;
+      this.#detail = messageOf(error);
+      this.#breaker.trip(clock.monotonicMs(), this.#share());
+      throw hasCode(error, 'UNAVAILABLE') ? error : new ArchiveError('UNAVAILABLE', this.#detail, { cause: error });
+    }
+  }
+
+  #identityAgeMs(nowMs: number): number {
+    return this.#verifiedMs === undefined ? Number.POSITIVE_INFINITY : nowMs - this.#verifiedMs;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing.signal.aborted) throw new ArchiveError('UNAVAILABLE', `replica ${this.name} is closed`);
+  }
+
+  #share(): number {
+    return Buffer.from(this.#options.random.bytes(4)).readUInt32BE() / 2 ** 32;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Waits for shared work, but not beyond the caller's own signal. The work goes on. */
+async function unlessAborted(shared: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return shared;
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(orAborted(undefined, signal) as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+  try {
+    await Promise.race([shared, aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
+  }
+}

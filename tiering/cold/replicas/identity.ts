@@ -1,0 +1,59 @@
+// Whose replica this is. A store that answers may still be the wrong one: an empty mount point, a
+// bucket made anew, another archive's. Its `config` object says, and only then does it count.
+import { ArchiveError, hasCode } from '../../core/errors.js';
+import type { ReplicaName } from '../../core/ids.js';
+import {
+  CONFIG_NAME,
+  encodeConfig,
+  FORMAT_VERSION,
+  parseConfig,
+  README_NAME,
+  type ReplicaConfig,
+  readmeText,
+} from '../../format/names.js';
+import type { ObjectStore } from '../object-store.js';
+
+/** The replica's config, or undefined when the store answered that it has none. UNAVAILABLE when it cannot be read or understood. */
+export async function readIdentity(
+  store: ObjectStore,
+  name: ReplicaName,
+  signal?: AbortSignal,
+): Promise<ReplicaConfig | undefined> {
+  try {
+    return parseConfig(await store.get(CONFIG_NAME, undefined, signal));
+  } catch (error) {
+    if (hasCode(error, 'ABSENT')) return undefined;
+    if (hasCode(error, 'UNAVAILABLE', 'ABORTED')) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ArchiveError('UNAVAILABLE', `replica ${name}: its config cannot be used: ${reason}`, { cause: error });
+  }
+}
+
+/** Throws UNAVAILABLE unless `config` is that of archive `archiveId`. */
+export function mustBelong(config: ReplicaConfig | undefined, archiveId: string, name: ReplicaName): void {
+  if (config === undefined) {
+    throw new ArchiveError(
+      'UNAVAILABLE',
+      `replica ${name} has no config object: it is new, or was emptied, or is not the one that is meant`,
+    );
+  }
+  if (config.archiveId !== archiveId) {
+    throw new ArchiveError('UNAVAILABLE', `replica ${name} belongs to another archive, ${config.archiveId}`);
+  }
+}
+
+/** Makes an empty store a replica of `archiveId`. UNAVAILABLE when it is not empty: nothing is written into what may be another's. */
+export async function createIdentity(store: ObjectStore, name: ReplicaName, archiveId: string): Promise<void> {
+  for await (const { key } of store.list('')) {
+    if (key === README_NAME) continue;
+    throw new ArchiveError('UNAVAILABLE', `replica ${name} has no config object and is not empty: it is left alone`);
+  }
+  await store.put(README_NAME, Buffer.from(readmeText(archiveId)));
+  const config = encodeConfig({ formatVersion: FORMAT_VERSION, archiveId, ownerEpoch: 0 });
+  try {
+    await store.put(CONFIG_NAME, config, { ifAbsent: true });
+  } catch (error) {
+    // Somebody else was first; whose it is now is read back by the caller.
+    if (!hasCode(error, 'CONFLICT')) throw error;
+  }
+}

@@ -1,0 +1,168 @@
+// The cold tier as the archive sees it: N replicas in different failure domains, written by quorum, read
+// from whichever is best now. What each may be asked and believed is decided in guarded-replica.ts.
+import type { Clock, Random } from '../../core/clock.js';
+import { ArchiveError, invariant } from '../../core/errors.js';
+import type { ObjectKey, ReplicaName, Sha256 } from '../../core/ids.js';
+import { type ByteRange, checkBody, checkRange } from '../checks.js';
+import { HEDGE_MS_MAX, HEDGE_MS_MIN } from '../limits.js';
+import type { ObjectStore, PutOptions } from '../object-store.js';
+import { ComposedStore } from './composed-store.js';
+import { firstGood } from './first-good.js';
+import { GuardedReplica, type ReplicaState } from './guarded-replica.js';
+import { SMALL_READ_BYTES_MAX, type Work } from './latency.js';
+import { type PutResults, putQuorum } from './quorum-put.js';
+
+export interface Replica {
+  readonly name: ReplicaName;
+  readonly store: ObjectStore;
+}
+
+export interface ReplicaSetOptions {
+  /** Copies that make an object durable, 1 to the number of replicas. */
+  readonly writeQuorum: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** What every replica's `config` must name. */
+  readonly archiveId: string;
+}
+
+export interface ReadOptions {
+  /** Replicas known to have no good copy: tried last, not never. */
+  readonly avoid?: ReadonlySet<ReplicaName> | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told of every replica that had no copy, or a bad one, on the way to a good answer or to none. */
+  readonly onFault?: ((replica: ReplicaName, fault: 'missing' | 'corrupt') => void) | undefined;
+}
+
+export class ReplicaSet {
+  readonly names: readonly ReplicaName[];
+  readonly writeQuorum: number;
+  readonly #guards: readonly GuardedReplica[];
+  readonly #clock: Clock;
+
+  /** INVALID for no replicas, two of one name, or a quorum that cannot be. Asks nothing of any replica. */
+  constructor(replicas: readonly Replica[], options: ReplicaSetOptions) {
+    const { writeQuorum, clock } = options;
+    this.names = replicas.map(({ name }) => name);
+    if (replicas.length === 0 || new Set(this.names).size !== replicas.length) {
+      throw new ArchiveError('INVALID', 'replicas need names of their own, and there must be at least one');
+    }
+    if (!Number.isInteger(writeQuorum) || writeQuorum < 1 || writeQuorum > replicas.length) {
+      throw new ArchiveError('INVALID', `a write quorum of ${writeQuorum} of ${replicas.length} replicas cannot be`);
+    }
+    this.writeQuorum = writeQuorum;
+    this.#clock = clock;
+    this.#guards = replicas.map(({ name, store }) => new GuardedReplica(name, store, options));
+  }
+
+  /**
+   * Looks at every replica's identity; with `create`, an empty one becomes a replica of this archive (`README.txt`, `config`).
+   * Never rejects for a replica: one that does not answer, or is not this archive's, is unavailable in `state()` and joins
+   * later by a call or `probe`. Give `create` only where the operator asked for a new replica: a wiped bucket looks like one.
+   */
+  async open(options: { readonly create: boolean }): Promise<void> {
+    await Promise.allSettled(this.#guards.map((replica) => replica.open(options.create)));
+  }
+
+  /** One replica behind its guard. INVALID for a name that is not configured. */
+  store(name: ReplicaName): ObjectStore {
+    const found = this.#guards.find((replica) => replica.name === name);
+    if (found === undefined) throw new ArchiveError('INVALID', `no replica is named ${name}`);
+    return found;
+  }
+
+  /**
+   * Reads `key` (or `[start, end)` of it) from the best replica and gives it to `decode`, going on to the next when one is
+   * late, unavailable, absent or corrupt; CORRUPT thrown by `decode` is that replica's fault, WRONG_KEY stops at once. `decode`
+   * may run for two replicas at a time; its bytes are its own. If all fail: UNAVAILABLE if any could not be asked, else
+   * CORRUPT if any was, else ABSENT.
+   */
+  async read<T>(
+    key: ObjectKey,
+    range: ByteRange | undefined,
+    decode: (bytes: Uint8Array, replica: ReplicaName) => T | Promise<T>,
+    options: ReadOptions = {},
+  ): Promise<T> {
+    checkRange(range);
+    const work = range !== undefined && range.end - range.start <= SMALL_READ_BYTES_MAX ? 'small' : 'large';
+    return this.#any(`read ${key}`, work, options, async (replica, signal) =>
+      decode(await replica.get(key, range, signal), replica.name),
+    );
+  }
+
+  /**
+   * Writes to all replicas at once. Resolves when all have settled, or when the quorum has stored it and the rest had a fair
+   * time; says of each what became of it. Rejects with UNAVAILABLE (or the one code all failures share, such as FULL)
+   * when fewer than the quorum stored it. `body` must not be changed or transferred until a while after: a late write may still read it.
+   */
+  async putQuorum(
+    key: ObjectKey,
+    body: Uint8Array,
+    options: { readonly sha256?: Sha256; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<PutResults> {
+    checkBody(body);
+    return putQuorum(this.#guards, this.writeQuorum, this.#clock, { key, body }, options);
+  }
+
+  state(): readonly ReplicaState[] {
+    return this.#guards.map((replica) => replica.state());
+  }
+
+  /** Looks at every identity again, also of those whose breaker is open. Rejects only when the signal fires. */
+  async probe(signal?: AbortSignal): Promise<void> {
+    await Promise.allSettled(this.#guards.map((replica) => replica.probe(signal)));
+    if (signal?.aborted) throw new ArchiveError('ABORTED', 'the caller gave up', { cause: signal.reason });
+  }
+
+  /** The composition seen as one store: put by quorum, get and head from any, list merged, delete from all. */
+  asObjectStore(): ObjectStore {
+    return new ComposedStore({
+      guards: this.#guards,
+      writeQuorum: this.writeQuorum,
+      anyOf: (what, signal, run) => this.#any(what, 'small', { signal }, run),
+      putQuorum: (key: ObjectKey, body: Uint8Array, options: PutOptions) => this.putQuorum(key, body, options),
+    });
+  }
+
+  /** Closes every replica's store. Idempotent. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#guards.map((replica) => replica.close()));
+  }
+
+  #any<T>(
+    what: string,
+    work: Work,
+    options: ReadOptions,
+    run: (replica: GuardedReplica, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { signal, onFault } = options;
+    const ordered = this.#inOrder(work, options.avoid);
+    const candidates = ordered.map((replica, at) => ({
+      name: replica.name,
+      hedgeMs: hedgeMs(replica.p95Ms(work), ordered[at + 1]?.p95Ms(work) ?? null),
+      run: (own: AbortSignal) => run(replica, own),
+    }));
+    invariant(candidates.length > 0, 'a replica set has replicas');
+    return firstGood(candidates, { what, clock: this.#clock, signal, onFault });
+  }
+
+  /** Those believed to have it before those avoided, those that answer before those that do not, then by latency. */
+  #inOrder(work: Work, avoid: ReadonlySet<ReplicaName> | undefined): readonly GuardedReplica[] {
+    const rank = (replica: GuardedReplica) => ({
+      replica,
+      tier: (avoid?.has(replica.name) === true ? 2 : 0) + (replica.available ? 0 : 1),
+      ms: replica.rankMs(work),
+    });
+    return this.#guards
+      .map(rank)
+      .sort((a, b) => a.tier - b.tier || a.ms - b.ms)
+      .map(({ replica }) => replica);
+  }
+}
+
+/** A read is late at its own 95th percentile, or at three times the next one's when that is sooner. */
+function hedgeMs(own: number | null, next: number | null): number {
+  const late = Math.min(own ?? HEDGE_MS_MAX, next === null ? HEDGE_MS_MAX : 3 * next);
+  if (own === null && next === null) return HEDGE_MS_MIN;
+  return Math.min(HEDGE_MS_MAX, Math.max(HEDGE_MS_MIN, late));
+}

@@ -1,0 +1,114 @@
+// GET of one object, whole or a range. Checks that the answer is the one to the question, and after a
+// cut connection asks for the rest only.
+import { addAbortSignal, Readable } from 'node:stream';
+import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { ArchiveError } from '../../core/errors.js';
+import type { ObjectKey } from '../../core/ids.js';
+import { type ByteRange, ownBuffer } from '../checks.js';
+import { OBJECT_BYTES_MAX } from '../limits.js';
+import type { S3Call, S3Connection } from './s3-connection.js';
+
+/** What has arrived so far, kept from one attempt to the next. */
+interface Arrival {
+  bytes: Uint8Array | undefined;
+  filled: number;
+  etag: string | undefined;
+}
+
+/** The object, or exactly `range` of it. CORRUPT for an answer of another length or place than was asked for. */
+export async function getObject(
+  connection: S3Connection,
+  key: ObjectKey,
+  range: ByteRange | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const arrival: Arrival = { bytes: undefined, filled: 0, etag: undefined };
+  const bytes = range === undefined ? {} : { bytes: range.end - range.start };
+  return connection.run(`get ${key}`, { signal, ...bytes }, async (call) => {
+    const rest = restOf(range, arrival);
+    const output = await ask(connection, key, rest, call);
+    const body = output.Body;
+    if (!(body instanceof Readable)) throw new ArchiveError('INTERNAL', 'the SDK gave no readable body');
+    try {
+      if (arrival.filled > 0 && output.ETag !== arrival.etag) {
+        // Another object took the name in between: nothing of the first may be joined to it.
+        arrival.filled = 0;
+        arrival.bytes = undefined;
+        throw Object.assign(new Error('the object changed while it was read'), { code: 'ECONNRESET' });
+      }
+      arrival.etag = output.ETag;
+      const length = checkAnswer(output, rest, key);
+      arrival.bytes ??= ownBuffer(length);
+      await collect(body, arrival, call.signal, key);
+      return arrival.bytes;
+    } finally {
+      // A no-op after a body that was read to its end: the socket goes back to the agent.
+      body.destroy();
+    }
+  });
+}
+
+/** The range still to be asked for: all of what was asked at first, or what a cut connection left open. */
+function restOf(range: ByteRange | undefined, { bytes, filled }: Arrival): ByteRange | undefined {
+  if (bytes === undefined || filled === 0) return range;
+  const start = range?.start ?? 0;
+  return { start: start + filled, end: start + bytes.byteLength };
+}
+
+function ask(
+  connection: S3Connection,
+  key: ObjectKey,
+  range: ByteRange | undefined,
+  { sdk, client, signal }: S3Call,
+): Promise<GetObjectCommandOutput> {
+  const command = new sdk.GetObjectCommand({
+    Bucket: connection.bucket,
+    Key: connection.keyOf(key),
+    ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end - 1}` }),
+  });
+  return client.send(command, { abortSignal: signal });
+}
+
+/** The number of bytes that will come, once the answer's headers are found to be those of this request. */
+function checkAnswer(output: GetObjectCommandOutput, range: ByteRange | undefined, key: ObjectKey): number {
+  const length = output.ContentLength;
+  if (length === undefined || !Number.isSafeInteger(length) || length < 0 || length > OBJECT_BYTES_MAX) {
+    throw new ArchiveError('CORRUPT', `get ${key}: the answer states no length, or one beyond any object (${length})`);
+  }
+  if (range === undefined) return length;
+  const wanted = `[${range.start}, ${range.end})`;
+  if (output.$metadata.httpStatusCode !== 206) {
+    throw new ArchiveError(
+      'CORRUPT',
+      `get ${key}: ${output.$metadata.httpStatusCode} instead of 206 for the range ${wanted}`,
+    );
+  }
+  const stated = /^bytes (\d+)-(\d+)\/(?:\d+|\*)$/.exec(output.ContentRange ?? '');
+  if (
+    Number(stated?.[1]) !== range.start ||
+    Number(stated?.[2]) !== range.end - 1 ||
+    length !== range.end - range.start
+  ) {
+    throw new ArchiveError(
+      'CORRUPT',
+      `get ${key}: asked for ${wanted}, answered ${output.ContentRange ?? 'no Content-Range'} with ${length} bytes`,
+    );
+  }
+  return length;
+}
+
+async function collect(body: Readable, arrival: Arrival, signal: AbortSignal, key: ObjectKey): Promise<void> {
+  const target = arrival.bytes;
+  if (target === undefined) return;
+  addAbortSignal(signal, body);
+  for await (const piece of body as AsyncIterable<Uint8Array>) {
+    if (arrival.filled + piece.byteLength > target.byteLength) {
+      throw new ArchiveError('CORRUPT', `get ${key}: more bytes came than the answer had stated`);
+    }
+    target.set(piece, arrival.filled);
+    arrival.filled += piece.byteLength;
+  }
+  if (arrival.filled !== target.byteLength) {
+    throw new ArchiveError('CORRUPT', `get ${key}: ${arrival.filled} of ${target.byteLength} bytes came`);
+  }
+}

@@ -1,0 +1,12 @@
+// The suites that start servers of their own (Ceph RGW) or whole processes: one file at a time, as compiled.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['dist/test/e2e/**/*.test.js'],
+    pool: 'forks',
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
