@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -98,59 +98,73 @@ describe('a pack', () => {
   const members = instances.map((data, at) => whole(data, { sop: parseSopUid(`1.2.${at}`), seq: at + 1 }));
   const note = noteMember({ pack, note: { note: 'tray', predecessor: { pack: other, bytes: 7 } }, arrivedMs: 1 });
   const names = [`.filmroom/tray/${pack}.json`, ...instances.map((_, at) => `${longUid}/${longUid}/1.2.${at}.dcm`)];
-  const python = 'import sys,tarfile\nwith tarfile.open(sys.argv[1]) as t:\n print("\\n".join(t.getnames()))';
+  const python = 'import sys,tarfile\nwith tarfile.open(sys.argv[1]) as t:\n';
 
-  it.each([
+  const tools: readonly {
+    readonly command: string;
+    readonly list: readonly string[];
+    readonly extract: readonly string[];
+  }[] = [
+    { command: 'tar', list: ['tf'], extract: ['xf'] },
+    { command: 'bsdtar', list: ['tf'], extract: ['xf'] },
+    {
+      command: 'python3',
+      list: ['-W', 'error', '-c', `${python} print("\\n".join(t.getnames()))`],
+      extract: ['-c', `${python} t.extractall()`],
+    },
+  ];
+  const ends: readonly (readonly [string, Uint8Array])[] = [
     ['with end blocks', TAR_END],
     ['without them, as a tray is', new Uint8Array(0)],
-  ])('%s is listed and extracted by GNU tar, bsdtar and tarfile without a word of warning', (_, end) => {
+  ];
+
+  function inTemporary(work: (dir: string, file: string) => void): void {
     const dir = mkdtempSync(join(tmpdir(), 'filmroom-tar-'));
     try {
-      const file = join(dir, 'pack.tar');
-      writeFileSync(file, Buffer.concat([note, ...members, end]));
-      for (const [command, args] of [
-        ['tar', ['tf', file]],
-        ['bsdtar', ['tf', file]],
-        ['python3', ['-W', 'error', '-c', python, file]],
-      ] as const) {
-        const stderr = join(dir, 'stderr');
-        const listed = execFileSync('sh', ['-c', `"$@" 2>"${stderr}"`, 'sh', command, ...args], { encoding: 'utf8' });
-        expect([command, listed.trim().split('\n')]).toEqual([command, names]);
-        expect([command, readFileSync(stderr, 'utf8')]).toEqual([command, '']);
-      }
-      for (const command of ['tar', 'bsdtar']) {
-        const out = mkdtempSync(join(dir, 'out-'));
-        execFileSync(command, ['xf', file, '-C', out]);
-        expect(instances.map((data, at) => data.equals(readFileSync(join(out, names[at + 1] ?? ''))))).toEqual([
-          true,
-          true,
-          true,
-        ]);
-        expect(readFileSync(join(out, names[0] ?? ''), 'utf8')).toBe(
+      work(dir, join(dir, 'pack.tar'));
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  }
+
+  for (const { command, list, extract } of tools) {
+    const absent = spawnSync(command, ['--version']).status !== 0;
+
+    it.skipIf(absent).each(ends)(`%s is listed by ${command} without a word of warning`, (_, end) => {
+      inTemporary((_dir, file) => {
+        writeFileSync(file, Buffer.concat([note, ...members, end]));
+        const { status, stdout, stderr } = spawnSync(command, [...list, file], { encoding: 'utf8' });
+        expect({ status, listed: stdout.trim().split('\n'), stderr }).toEqual({ status: 0, listed: names, stderr: '' });
+      });
+    });
+
+    it.skipIf(absent)(`is extracted by ${command} to the bytes that went in`, () => {
+      inTemporary((dir, file) => {
+        writeFileSync(file, Buffer.concat([note, ...members, TAR_END]));
+        execFileSync(command, [...extract, file], { cwd: dir, stdio: 'pipe' });
+        const [noteName = '', ...files] = names;
+        expect(files.map((name) => readFileSync(join(dir, name)))).toEqual(instances);
+        expect(readFileSync(join(dir, noteName), 'utf8')).toBe(
           `{"note":"tray","predecessor":{"pack":"${other}","bytes":7}}\n`,
         );
-      }
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
-  });
+      });
+    });
 
-  it('with an instance of 8 GiB and one after it is listed by all three', () => {
-    const dir = mkdtempSync(join(tmpdir(), 'filmroom-tar-'));
-    try {
-      const file = join(dir, 'pack.tar');
-      const bytes = 8 * 1024 ** 3 + 5;
-      const head = memberHeader(member(Buffer.from('sparse'), { bytes }));
-      writeFileSync(file, head);
-      truncateSync(file, head.length + bytes + memberPadding(bytes));
-      writeFileSync(file, Buffer.concat([...members, TAR_END]), { flag: 'a' });
-      const listed = execFileSync('tar', ['tvf', file], { encoding: 'utf8' }).trim().split('\n');
-      expect(listed.length).toBe(4);
-      expect(listed[0]).toContain(` ${bytes} `);
-      expect(execFileSync('bsdtar', ['tvf', file], { encoding: 'utf8' })).toContain(` ${bytes} `);
-      expect(execFileSync('python3', ['-c', python, file], { encoding: 'utf8' }).trim().split('\n').length).toBe(4);
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
-  });
+    it.skipIf(absent)(`with an instance over 8 GiB and others after it is listed whole by ${command}`, () => {
+      inTemporary((_dir, file) => {
+        const bytes = 8 * 1024 ** 3 + 5;
+        const head = memberHeader(member(Buffer.from('sparse'), { bytes }));
+        writeFileSync(file, head);
+        truncateSync(file, head.length + bytes + memberPadding(bytes));
+        writeFileSync(file, Buffer.concat([...members, TAR_END]), { flag: 'a' });
+        const { status, stdout, stderr } = spawnSync(command, [...list, file], { encoding: 'utf8' });
+        const large = `${longUid}/${longUid}/${longUid}.dcm`;
+        expect({ status, listed: stdout.trim().split('\n'), stderr }).toEqual({
+          status: 0,
+          listed: [large, ...names.slice(1)],
+          stderr: '',
+        });
+      });
+    });
+  }
 });
