@@ -1,0 +1,18 @@
+// Where the scanner takes its bytes from: memory, or anything that can be read by range. A source over a
+// file is asked for header pages and fragment headers only, whatever the file's size.
+
+/** Random access to the bytes of one instance. Synchronous: parsing runs in a worker. */
+export interface ByteSource {
+  /** Bytes in all. */
+  readonly size: number;
+  /**
+   * The bytes `[start, end)`, exactly; `0 <= start <= end <= size`. The answer may share memory with the source and is not
+   * written to. Throws when they cannot be read.
+   */
+  read(start: number, end: number): Uint8Array;
+}
+
+/** A source over bytes in memory. Nothing is copied. */
+export function memorySource(bytes: Uint8Array): ByteSource {
+  return { size: bytes.length, read: (start, end) => bytes.subarray(start, end) };
+}

@@ -1,0 +1,44 @@
+// The deflated transfer syntaxes (PS3.5 A.5): the data set after the file meta information is one raw deflate
+// stream. Inflated whole, under zlib's own bound, so that a small file cannot ask for more memory than that.
+import { inflateRawSync, type ZlibOptions } from 'node:zlib';
+import type { ByteWindow } from './byte-window.js';
+import { DicomError } from './dicom-error.js';
+import { INFLATED_BYTES_MAX } from './limits.js';
+
+export interface Inflated {
+  readonly bytes: Uint8Array;
+  /** Bytes after the end of the stream: one pad byte makes the length even; any more are the caller's to judge. */
+  readonly trailing: number;
+}
+
+/** With `info`, zlib also says how much of its input it took. */
+interface InflateInfo {
+  readonly buffer: Buffer;
+  readonly engine: { readonly bytesWritten: number };
+}
+
+/** Inflates from `start` to the end. Throws LIMIT when the result would pass INFLATED_BYTES_MAX, MALFORMED when it is no deflate stream. */
+export function inflateDataset(window: ByteWindow, start: number): Inflated {
+  const length = window.size - start;
+  if (length > INFLATED_BYTES_MAX) throw tooLong(start);
+  const index = window.at(start, length);
+  const input = window.bytes.subarray(index, index + length);
+  const options: ZlibOptions = { maxOutputLength: INFLATED_BYTES_MAX, info: true };
+  try {
+    const { buffer, engine } = inflateRawSync(input, options) as unknown as InflateInfo;
+    return { bytes: buffer, trailing: length - engine.bytesWritten };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLong(start);
+    const cut = (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR';
+    throw new DicomError(
+      cut ? 'TRUNCATED' : 'MALFORMED',
+      cut ? 'the deflate stream is cut off' : 'the data set is not a deflate stream',
+      { offset: start },
+      error,
+    );
+  }
+}
+
+function tooLong(start: number): DicomError {
+  return new DicomError('LIMIT', `the data set inflates to more than ${INFLATED_BYTES_MAX} bytes`, { offset: start });
+}

@@ -1,0 +1,64 @@
+// What one scan gathers: the JSON, where each level's attributes lie in it, the bulk values, the pixels. Shared
+// by the scanner's parts; made for one data set and thrown away.
+import type { ByteWindow } from './byte-window.js';
+import { DicomError } from './dicom-error.js';
+import type { Fragments } from './fragments.js';
+import type { BulkValue, ByteRange, DicomFault } from './instance.js';
+import { JsonText } from './json-text.js';
+import type { Level } from './level-attributes.js';
+import { BULK_VALUES_MAX } from './limits.js';
+import { type Context, pathOf } from './scan-context.js';
+import { TopLevel } from './top-level.js';
+import type { TransferSyntax } from './transfer-syntax.js';
+import type { Vr } from './vr.js';
+import type { Warnings } from './warnings.js';
+
+/** Stands for `/dicomweb/studies/…/instances/…` until the identity is known. JSON text has no raw control character, so it cannot be mistaken. */
+export const URI_PREFIX_MARK = '\0';
+
+/** Top-level pixel data as it was found. */
+export type FoundPixels =
+  | { readonly kind: 'native'; readonly range: ByteRange; readonly sampleBits: number | null }
+  | { readonly kind: 'encapsulated'; readonly fragments: Fragments };
+
+export class ScanState {
+  readonly window: ByteWindow;
+  readonly syntax: TransferSyntax;
+  readonly warnings: Warnings;
+  readonly json = new JsonText();
+  readonly top: TopLevel;
+  readonly bulk: BulkValue[] = [];
+  /** Ranges of the JSON text: `"gggggggg":{…}` of one attribute. */
+  readonly levels: { readonly level: Level; readonly start: number; readonly end: number }[] = [];
+  pixels: FoundPixels | null = null;
+  /** Offset of the next byte to read. */
+  at: number;
+  elements = 0;
+  /** Bytes of bulk values passed over: they are not header. */
+  bulkBytes = 0;
+  readonly start: number;
+
+  constructor(window: ByteWindow, start: number, syntax: TransferSyntax, warnings: Warnings) {
+    this.window = window;
+    this.syntax = syntax;
+    this.warnings = warnings;
+    this.top = new TopLevel(warnings);
+    this.start = start;
+    this.at = start;
+  }
+
+  error(fault: DicomFault, what: string, offset: number, tag?: number): DicomError {
+    return new DicomError(fault, what, { offset, tag, inflated: this.syntax.deflated });
+  }
+
+  /** Notes a bulk value and gives the JSON member that refers to it. */
+  addBulk(context: Context, tag: number, vr: Vr, start: number, end: number): string {
+    if (this.bulk.length >= BULK_VALUES_MAX) {
+      throw this.error('LIMIT', `more than ${BULK_VALUES_MAX} bulk values`, start, tag);
+    }
+    const path = pathOf(context, tag);
+    this.bulk.push({ path, vr: vr.name, start, end });
+    this.bulkBytes += end - start;
+    return `,"BulkDataURI":"${URI_PREFIX_MARK}/bulkdata/${path}"`;
+  }
+}
