@@ -34,7 +34,7 @@ export function kekIdOf(secret: Uint8Array): string {
 }
 
 /** Draws a new key. */
-export function generateKek(random: Random, clock: Clock): Kek {
+export function generateKek(random: Random, clock: Pick<Clock, 'nowMs'>): Kek {
   const secret = Uint8Array.from(random.bytes(KEY_BYTES));
   return { id: kekIdOf(secret), createdAt: new Date(clock.nowMs()).toISOString(), secret };
 }
@@ -42,7 +42,7 @@ export function generateKek(random: Random, clock: Clock): Kek {
 /** A keyring with one new key; for a new archive unless `archiveId` names one. */
 export function generateKeyring(options: {
   readonly random: Random;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'nowMs'>;
   readonly archiveId?: string;
 }): Keyring {
   const kek = generateKek(options.random, options.clock);

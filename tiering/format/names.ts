@@ -119,6 +119,6 @@ archive's keyring file, and nothing else: no server, no database.
   filmroom extract --replica URL --keyring keyring.json --out DIR
 
 Without Filmroom: docs/format.md of its sources describes every byte, and test/vectors/open_bucket.py
-is a reader of two pages.
+is a reader of 200 lines.
 `;
 }

@@ -1,0 +1,97 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openChunk } from '../../tiering/format/chunk.js';
+import { parseKeyring } from '../../tiering/format/keyring.js';
+import { unwrapDek } from '../../tiering/format/keys.js';
+import { openManifest } from '../../tiering/format/manifest.js';
+import { parseConfig } from '../../tiering/format/names.js';
+import { scanTar } from '../../tiering/format/tar-scan.js';
+import { makeVectors } from './make-vectors.js';
+
+// The tests run from dist/test/vectors; the vectors stay where they are in the sources.
+const folder = join(import.meta.dirname, '..', '..', '..', 'test', 'vectors');
+const vectors = makeVectors();
+const keyring = parseKeyring(readFileSync(join(folder, 'keyring.json'), 'utf8'));
+const pack = readFileSync(join(folder, 'pack.tar'));
+const manifestFile = readdirSync(join(folder, 'bucket', 'm', vectors.body.pack))[0] ?? '';
+const manifest = readFileSync(join(folder, 'bucket', 'm', vectors.body.pack, manifestFile));
+
+describe('the test vectors of format 1', () => {
+  it('are what this version still writes, but for gzip', () => {
+    expect(readFileSync(join(folder, 'keyring.json'), 'utf8')).toBe(vectors.keyring);
+    expect(Buffer.compare(pack, vectors.pack)).toBe(0);
+    const chunk = readFileSync(join(folder, 'bucket', vectors.chunkName));
+    expect(Buffer.compare(chunk, vectors.objects.get(vectors.chunkName) ?? Buffer.alloc(0))).toBe(0);
+    expect(chunk.length).toBeGreaterThan(160 + 2 * 65_552);
+  });
+
+  it('open with this version', async () => {
+    const { body, seal } = openManifest(manifest, keyring);
+    expect({ ...body, bundles: [] }).toEqual({ ...vectors.body, bundles: [] });
+    expect(parseConfig(readFileSync(join(folder, 'bucket', 'config'))).archiveId).toBe(keyring.archiveId);
+    const dek = unwrapDek(seal, body.pack, keyring);
+    const chunk = seal.chunks[0];
+    if (chunk === undefined) throw new Error('the manifest names no chunk');
+    const { suite, dekId } = seal;
+    const opening = { pack: body.pack, chunk: 0, suite, dek, dekId, chunkBytes: chunk.bytes, salt: chunk.salt };
+    const sealed = readFileSync(join(folder, 'bucket', chunk.name ?? ''));
+    expect(Buffer.compare(openChunk(sealed, { ...opening, commitment: chunk.commitment }), pack)).toBe(0);
+    const source = { size: pack.length, read: async (start: number, end: number) => pack.subarray(start, end) };
+    const found: string[] = [];
+    for await (const entry of scanTar(source, body.pack)) found.push(entry.sha256);
+    expect(found).toEqual(body.members.map((member) => member.sha256));
+  });
+});
+
+const tools = ['python3', 'openssl'].every((tool) => spawnSync(tool, ['version']).error === undefined);
+
+describe.skipIf(!tools)('the independent reader, open_bucket.py (needs python3 and openssl)', () => {
+  function read(
+    bucket: string,
+    keyringFile: string,
+  ): { status: number | null; stdout: string; stderr: string; out: string } {
+    const out = mkdtempSync(join(tmpdir(), 'filmroom-vectors-'));
+    const script = join(folder, 'open_bucket.py');
+    const { status, stdout, stderr } = spawnSync('python3', [script, bucket, keyringFile, out], { encoding: 'utf8' });
+    return { status, stdout, stderr, out };
+  }
+
+  it('gives every instance back with nothing but the bucket and the keyring', () => {
+    const { status, stderr, out } = read(join(folder, 'bucket'), join(folder, 'keyring.json'));
+    try {
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      for (const member of vectors.body.members) {
+        const file = readFileSync(join(out, member.study, member.series, `${member.sop}.dcm`));
+        expect(createHash('sha256').update(file).digest('hex')).toBe(member.sha256);
+      }
+    } finally {
+      rmSync(out, { recursive: true });
+    }
+  });
+
+  it('refuses what was changed, and a keyring of another archive', () => {
+    const copy = mkdtempSync(join(tmpdir(), 'filmroom-vectors-'));
+    const outs = [copy];
+    try {
+      cpSync(join(folder, 'bucket'), join(copy, 'bucket'), { recursive: true });
+      const chunk = readFileSync(join(copy, 'bucket', vectors.chunkName));
+      chunk[70_000] = (chunk[70_000] ?? 0) ^ 1;
+      writeFileSync(join(copy, 'bucket', vectors.chunkName), chunk);
+      const changed = read(join(copy, 'bucket'), join(folder, 'keyring.json'));
+      outs.push(changed.out);
+      expect(changed).toMatchObject({ status: 1, stderr: expect.stringContaining('a tag does not match') });
+
+      const empty = JSON.stringify({ ...(JSON.parse(vectors.keyring) as object), keys: [] });
+      writeFileSync(join(copy, 'keyring.json'), empty);
+      const locked = read(join(folder, 'bucket'), join(copy, 'keyring.json'));
+      outs.push(locked.out);
+      expect(locked).toMatchObject({ status: 1, stderr: expect.stringContaining(keyring.current) });
+    } finally {
+      for (const out of outs) rmSync(out, { recursive: true });
+    }
+  });
+});
