@@ -1,0 +1,102 @@
+// SIGKILL at random moments of a running ingest and migrate: nothing that was acknowledged is lost or
+// changed (I1, I11). FILMROOM_KILLS sets how many (CI runs a slice), FILMROOM_SEED repeats a run's moments.
+import { createHash, randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { phantomStudies } from '../../dicom/phantom/phantom-studies.js';
+import { GatewayProcess } from '../support/gateway-process.js';
+import { retrieve, stow } from '../support/stow.js';
+
+const KILLS = Number(process.env['FILMROOM_KILLS'] ?? 15);
+const SEED = Number(process.env['FILMROOM_SEED'] ?? randomInt(2 ** 31));
+/** Stores on their way at once. */
+const CLIENTS = 6;
+
+interface Acknowledged {
+  readonly study: string;
+  readonly series: string;
+  readonly sop: string;
+  readonly sha256: string;
+}
+
+/** mulberry32: small, seeded, good enough to choose moments. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function* endlessPhantoms() {
+  for (let seed = SEED; ; seed += 1) yield* phantomStudies({ seed, studies: 3, scale: 'small' });
+}
+
+let gateway: GatewayProcess;
+const acknowledged: Acknowledged[] = [];
+
+beforeAll(async () => {
+  gateway = await GatewayProcess.prepare({ hot: { volumes: [{ name: 'a', path: './hot' }], settle: '1s' } });
+});
+afterAll(async () => {
+  await gateway.destroy();
+});
+
+async function ingest(phantoms: ReturnType<typeof endlessPhantoms>, stop: AbortSignal): Promise<void> {
+  for (const phantom of phantoms) {
+    if (stop.aborted) return;
+    const sha256 = createHash('sha256').update(phantom.bytes).digest('hex');
+    try {
+      const answer = await stow(gateway.url, [phantom.bytes], stop);
+      if (answer.stored.includes(phantom.sop)) {
+        acknowledged.push({ study: phantom.study, series: phantom.series, sop: phantom.sop, sha256 });
+      }
+    } catch {
+      // The server died under it: not acknowledged, so nothing is owed.
+      return;
+    }
+  }
+}
+
+async function migrateOverAndOver(stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
+    await gateway.job('migrate', { all: true }, stop).catch(() => sleep(20));
+  }
+}
+
+async function lostOrChanged(sample: readonly Acknowledged[]): Promise<string[]> {
+  const bad: string[] = [];
+  for (const one of sample) {
+    const bytes = await retrieve(gateway.url, one).catch((error: unknown) => String(error));
+    if (typeof bytes === 'string') bad.push(`${one.sop}: ${bytes}`);
+    else if (createHash('sha256').update(bytes).digest('hex') !== one.sha256) bad.push(`${one.sop}: changed`);
+  }
+  return bad;
+}
+
+describe(`${KILLS} SIGKILLs under ingest and migrate`, () => {
+  it('lose and change nothing that was acknowledged', { timeout: 60_000 + KILLS * 20_000 }, async () => {
+    const random = seeded(SEED);
+    const phantoms = endlessPhantoms();
+    let checked = 0;
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      await gateway.start();
+      const bad = await lostOrChanged(acknowledged.slice(checked));
+      expect(bad, `SEED=${SEED} after kill ${kill}`).toEqual([]);
+      checked = acknowledged.length;
+      const stop = new AbortController();
+      const work = [migrateOverAndOver(stop.signal), ...Array.from({ length: CLIENTS }, () => ingest(phantoms, stop.signal))];
+      await sleep(50 + random() * 900);
+      await gateway.kill('SIGKILL');
+      stop.abort();
+      await Promise.all(work);
+    }
+    await gateway.start();
+    expect(await lostOrChanged(acknowledged), `SEED=${SEED}`).toEqual([]);
+    const scrub = await gateway.job('scrub', { deep: true });
+    expect(scrub['report'], `SEED=${SEED}`).toMatchObject({ findings: [] });
+    expect(acknowledged.length).toBeGreaterThan(KILLS);
+  });
+});
