@@ -37,11 +37,7 @@ export function wrapDek(options: {
 }
 
 /** The DEK of a pack. WRONG_KEY when the keyring lacks the KEK (named) or its KEK does not open the wrap. */
-export function unwrapDek(
-  seal: DekWrap & Pick<PackSeal, 'dekId'>,
-  pack: PackId,
-  keyring: Pick<Keyring, 'archiveId' | 'keys' | 'current'>,
-): Uint8Array {
+export function unwrapDek(seal: DekWrap & Pick<PackSeal, 'dekId'>, pack: PackId, keyring: Keyring): Uint8Array {
   const kek = kekById(keyring, seal.kekId);
   const dek = openMessage(wrappingKey(kek, seal.wrapSalt, pack, seal.dekId), NONCE, NO_AAD, seal.wrappedDek);
   if (dek === undefined || dek.length !== KEY_BYTES) {

@@ -16,7 +16,8 @@ export const MANIFEST_BYTES_MAX = 64 * 1024 * 1024;
 export const TABLE_BYTES_MAX = 64 * 1024 * 1024;
 export const SUPERSEDES_MAX = 10_000;
 const GENERATION_MAX = 1e15 - 1;
-const UID_OR_EMPTY = /^[0-9.]{0,64}$/;
+/** SOP class and transfer syntax: as the file says, since what was acknowledged must be protected. */
+const STATED_UID = /^[\x20-\x7e]{0,64}$/;
 
 /** Throws `code` (LIMIT for too many members when one is made) with what is wrong and where; never a UID. */
 export function checkBody(body: ManifestBody, code: ErrorCode): void {
@@ -63,8 +64,8 @@ function isMember(member: PackMember): boolean {
     isUid(member.study) &&
     isUid(member.series) &&
     isUid(member.sop) &&
-    UID_OR_EMPTY.test(member.sopClass) &&
-    UID_OR_EMPTY.test(member.transferSyntax) &&
+    STATED_UID.test(member.sopClass) &&
+    STATED_UID.test(member.transferSyntax) &&
     (instanceNumber === null || Number.isSafeInteger(instanceNumber)) &&
     (seriesNumber === null || Number.isSafeInteger(seriesNumber)) &&
     isInteger(member.seq, 1) &&
