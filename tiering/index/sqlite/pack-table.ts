@@ -1,0 +1,323 @@
+// The writer's side of packs: their records, seals, placements and what is to be thrown away with them.
+import type { Database, Statement } from 'better-sqlite3';
+import { ArchiveError } from '../../core/errors.js';
+import type { ObjectKey, PackId, ReplicaName, VolumeName } from '../../core/ids.js';
+import type { PackSeal, SeriesBundle } from '../../format/types.js';
+import type { ChunkException, HotState, NewPack, PackRecord, Placement } from '../index.js';
+import type { Aggregates } from './aggregates.js';
+import { Dictionary } from './dictionary.js';
+
+export interface StoredPack {
+  readonly id: number;
+  readonly uuid: string;
+  readonly kind: string;
+  readonly bytes: number;
+  readonly created_ms: number;
+  readonly hot: HotState;
+  readonly closed: number;
+  readonly volume: string | null;
+  readonly manifest_name: string | null;
+  readonly manifest_generation: number | null;
+  readonly live_instances: number;
+}
+
+type SealRow = {
+  readonly suite: number;
+  readonly kek_id: string;
+  readonly wrap_salt: Uint8Array;
+  readonly wrapped_dek: Uint8Array;
+  readonly dek_id: Uint8Array;
+};
+
+export class PackTable {
+  readonly #sql: ReturnType<typeof prepare>;
+  readonly #aggregates: Aggregates;
+  readonly #replicas: Dictionary;
+
+  constructor(db: Database, aggregates: Aggregates) {
+    this.#sql = prepare(db);
+    this.#aggregates = aggregates;
+    this.#replicas = new Dictionary(db, 'replicas', 'name');
+  }
+
+  forget(): void {
+    this.#replicas.forget();
+  }
+
+  find(id: PackId): StoredPack | undefined {
+    return this.#sql.find.get(id);
+  }
+
+  /** NOT_FOUND when the index has no such pack. */
+  require(id: PackId): StoredPack {
+    const found = this.find(id);
+    if (found === undefined) throw new ArchiveError('NOT_FOUND', `the index has no pack ${id}`);
+    return found;
+  }
+
+  /** Adds a pack. The same again is no error; CONFLICT when it is there with other properties. */
+  add(pack: NewPack): StoredPack {
+    const present = this.find(pack.id);
+    if (present !== undefined) {
+      if (present.kind === pack.kind && present.bytes === pack.bytes && present.created_ms === pack.createdMs) {
+        return present;
+      }
+      throw new ArchiveError('CONFLICT', `the index has pack ${pack.id} already, of another kind, size or date`);
+    }
+    this.#sql.add.run(pack.id, pack.kind, pack.bytes, pack.createdMs, pack.createdMs, pack.hot, pack.volume);
+    return this.require(pack.id);
+  }
+
+  /** Adds a pack that was found, or completes what is known of it: the better hot copy, the greater length. */
+  addFound(pack: NewPack): StoredPack {
+    const present = this.find(pack.id);
+    if (present === undefined) return this.add(pack);
+    if (present.kind !== pack.kind) {
+      throw new ArchiveError(
+        'CONFLICT',
+        `pack ${pack.id} is a ${present.kind} in the index and was found as a ${pack.kind}`,
+      );
+    }
+    const better = HOT_RANK[pack.hot] > HOT_RANK[present.hot];
+    this.#sql.complete.run(
+      Math.max(pack.bytes, present.bytes),
+      Math.min(pack.createdMs, present.created_ms),
+      better ? pack.hot : present.hot,
+      better ? pack.volume : present.volume,
+      present.id,
+    );
+    if (better) this.#aggregates.refreshStudiesOf(present.id);
+    return this.require(pack.id);
+  }
+
+  grow(pack: StoredPack, bytes: number): void {
+    if (bytes > pack.bytes) this.#sql.resize.run(bytes, pack.id);
+  }
+
+  closeTray(id: PackId, bytes: number): void {
+    const pack = this.require(id);
+    this.#sql.close.run(bytes, pack.id);
+    this.#aggregates.refreshStudiesOf(pack.id);
+  }
+
+  setHot(id: PackId, hot: HotState, volume: VolumeName | null): void {
+    const pack = this.require(id);
+    this.#sql.hot.run(hot, volume, pack.id);
+    this.#aggregates.refreshStudiesOf(pack.id);
+  }
+
+  /** The id of the pack's bundle with exactly these bytes, added when it has none. */
+  bundle(pack: StoredPack, bundle: SeriesBundle): number {
+    for (const row of this.#sql.bundles.all(pack.id, bundle.series)) {
+      if (Buffer.compare(row.gzip, bundle.gzip) === 0) return row.id;
+    }
+    return Number(this.#sql.addBundle.run(pack.id, bundle.series, bundle.gzip).lastInsertRowid);
+  }
+
+  setSeal(id: PackId, seal: PackSeal): void {
+    const pack = this.require(id);
+    const present = this.#sql.seal.get(pack.id);
+    if (present !== undefined) {
+      if (this.#sameSeal(pack.id, present, seal)) return;
+      throw new ArchiveError('CONFLICT', `pack ${id} is sealed already with other keys or chunks`);
+    }
+    this.#writeSeal(pack.id, seal);
+  }
+
+  #writeSeal(pack: number, seal: PackSeal): void {
+    this.#sql.dropSeal.run(pack);
+    this.#sql.dropChunks.run(pack);
+    this.#sql.addSeal.run(pack, seal.suite, seal.kekId, seal.wrapSalt, seal.wrappedDek, seal.dekId);
+    for (const [number, chunk] of seal.chunks.entries()) {
+      this.#sql.addChunk.run(pack, number, chunk.bytes, chunk.salt, chunk.commitment, chunk.name);
+    }
+  }
+
+  #sameSeal(pack: number, row: SealRow, seal: PackSeal): boolean {
+    const chunks = this.#sql.chunks.all(pack);
+    return (
+      row.suite === seal.suite &&
+      row.kek_id === seal.kekId &&
+      Buffer.compare(row.wrap_salt, seal.wrapSalt) === 0 &&
+      Buffer.compare(row.wrapped_dek, seal.wrappedDek) === 0 &&
+      Buffer.compare(row.dek_id, seal.dekId) === 0 &&
+      chunks.length === seal.chunks.length &&
+      seal.chunks.every((chunk, at) => {
+        const stored = chunks[at];
+        return stored !== undefined && stored.bytes === chunk.bytes && Buffer.compare(stored.salt, chunk.salt) === 0;
+      })
+    );
+  }
+
+  nameChunk(id: PackId, chunk: number, name: ObjectKey): void {
+    const pack = this.require(id);
+    const present = this.#sql.chunkName.get(pack.id, chunk);
+    if (present === undefined)
+      throw new ArchiveError('NOT_FOUND', `pack ${id} is not sealed, or has no chunk ${chunk}`);
+    if (present.name !== null && present.name !== name) {
+      throw new ArchiveError('CONFLICT', `chunk ${chunk} of pack ${id} has another name already: ${present.name}`);
+    }
+    this.#sql.nameChunk.run(name, pack.id, chunk);
+  }
+
+  /** Records the newest manifest; the one it replaces becomes garbage. CONFLICT when a newer one is there. */
+  setManifest(id: PackId, manifest: NonNullable<PackRecord['manifest']>, nowMs: number): void {
+    const pack = this.require(id);
+    const { manifest_name: name, manifest_generation: generation } = pack;
+    if (name === manifest.name && generation === manifest.generation) return;
+    if (name !== null && (generation ?? 0) >= manifest.generation) {
+      throw new ArchiveError('CONFLICT', `pack ${id} has manifest generation ${generation} already`);
+    }
+    this.#sql.manifest.run(manifest.name, manifest.generation, pack.id);
+    if (name !== null) this.#sql.throwAway.run(name, nowMs);
+  }
+
+  /** Takes over what a manifest says of sealing, if it is newer than what is known. Order of calls does not matter. */
+  adoptSeal(pack: StoredPack, seal: PackSeal | null, manifest: PackRecord['manifest']): void {
+    const known = pack.manifest_generation ?? 0;
+    const offered = manifest?.generation ?? 0;
+    const newer =
+      offered > known || (manifest !== null && offered === known && manifest.name < (pack.manifest_name ?? ''));
+    if (manifest !== null && newer) this.#sql.manifest.run(manifest.name, manifest.generation, pack.id);
+    if (seal !== null && (newer || this.#sql.seal.get(pack.id) === undefined)) this.#writeSeal(pack.id, seal);
+  }
+
+  setPlacement(id: PackId, placement: Placement): void {
+    this.addPlacements(this.require(id), [placement]);
+  }
+
+  addPlacements(pack: StoredPack, placements: readonly Placement[], keepLatest = false): void {
+    if (placements.length === 0) return;
+    const put = keepLatest ? this.#sql.raisePlacement : this.#sql.putPlacement;
+    for (const placement of placements) {
+      put.run(pack.id, this.#replicas.idOf(placement.replica), placement.verifiedMs);
+    }
+    this.#countPlacements(pack.id);
+  }
+
+  removePlacement(id: PackId, replica: ReplicaName): void {
+    const pack = this.require(id);
+    this.#sql.dropPlacement.run(pack.id, this.#replicas.idOf(replica));
+    this.#countPlacements(pack.id);
+  }
+
+  #countPlacements(pack: number): void {
+    this.#sql.countPlacements.run(pack);
+    this.#aggregates.refreshStudiesOf(pack);
+  }
+
+  /** CONFLICT when it has a live instance. A pack that is not known is no error: it was dropped before. */
+  drop(id: PackId, nowMs: number): void {
+    const pack = this.find(id);
+    if (pack === undefined) return;
+    if (pack.live_instances > 0) {
+      throw new ArchiveError('CONFLICT', `pack ${id} still has ${pack.live_instances} live instances`);
+    }
+    for (const chunk of this.#sql.chunks.all(pack.id)) {
+      if (chunk.name !== null) this.#sql.throwAway.run(chunk.name, nowMs);
+    }
+    if (pack.manifest_name !== null) this.#sql.throwAway.run(pack.manifest_name, nowMs);
+    this.#sql.dropSeal.run(pack.id);
+    this.#sql.dropChunks.run(pack.id);
+    this.#sql.dropPlacements.run(pack.id);
+    this.#sql.dropBundles.run(pack.id);
+    this.#sql.dropExceptions.run(id);
+    this.#sql.dropPack.run(pack.id);
+  }
+
+  addException(exception: ChunkException): void {
+    this.#sql.addException.run(exception.pack, exception.chunk, exception.replica, exception.fault);
+  }
+
+  clearException(exception: Omit<ChunkException, 'fault'>): void {
+    this.#sql.clearException.run(exception.pack, exception.chunk, exception.replica);
+  }
+
+  /** Notes that a study was opened, in its row and in its packs, which eviction orders by it. */
+  touch(study: string, nowMs: number): void {
+    this.#sql.touchStudy.run(nowMs, study);
+    this.#sql.touchPacks.run(nowMs, study);
+  }
+
+  /** A new pack was opened when the study that it takes over was. */
+  inheritAccess(pack: StoredPack): void {
+    this.#sql.inheritAccess.run(pack.id);
+  }
+}
+
+/** Which of two statements about a hot copy is the better news. */
+const HOT_RANK: Readonly<Record<HotState, number>> = { open: 3, present: 2, missing: 1, cold: 0 };
+
+function prepare(db: Database) {
+  const prepared = <P extends unknown[], R = unknown>(sql: string): Statement<P, R> =>
+    db.prepare<P, R>(sql) as Statement<P, R>;
+  return {
+    find: prepared<[string], StoredPack>('SELECT * FROM packs WHERE uuid = ?'),
+    add: prepared<[string, string, number, number, number, string, string | null]>(
+      'INSERT INTO packs (uuid, kind, bytes, created_ms, accessed_ms, hot, volume) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ),
+    complete: prepared<[number, number, string, string | null, number]>(
+      'UPDATE packs SET bytes = ?, created_ms = ?, hot = ?, volume = ? WHERE id = ?',
+    ),
+    resize: prepared<[number, number]>('UPDATE packs SET bytes = ? WHERE id = ?'),
+    close: prepared<[number, number]>(
+      "UPDATE packs SET bytes = ?, closed = 1, hot = CASE hot WHEN 'open' THEN 'present' ELSE hot END WHERE id = ?",
+    ),
+    hot: prepared<[string, string | null, number]>('UPDATE packs SET hot = ?, volume = ? WHERE id = ?'),
+    bundles: prepared<[number, string], { id: number; gzip: Uint8Array }>(
+      'SELECT id, gzip FROM bundles WHERE pack = ? AND series = ?',
+    ),
+    addBundle: prepared<[number, string, Uint8Array]>('INSERT INTO bundles (pack, series, gzip) VALUES (?, ?, ?)'),
+    dropBundles: prepared<[number]>('DELETE FROM bundles WHERE pack = ?'),
+    seal: prepared<[number], SealRow>('SELECT * FROM seals WHERE pack = ?'),
+    addSeal: prepared<[number, number, string, Uint8Array, Uint8Array, Uint8Array]>(
+      'INSERT INTO seals (pack, suite, kek_id, wrap_salt, wrapped_dek, dek_id) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    dropSeal: prepared<[number]>('DELETE FROM seals WHERE pack = ?'),
+    chunks: prepared<[number], { name: string | null; bytes: number; salt: Uint8Array }>(
+      'SELECT name, bytes, salt FROM chunks WHERE pack = ? ORDER BY number',
+    ),
+    addChunk: prepared<[number, number, number, Uint8Array, Uint8Array, string | null]>(
+      'INSERT INTO chunks (pack, number, bytes, salt, commitment, name) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    dropChunks: prepared<[number]>('DELETE FROM chunks WHERE pack = ?'),
+    chunkName: prepared<[number, number], { name: string | null }>(
+      'SELECT name FROM chunks WHERE pack = ? AND number = ?',
+    ),
+    nameChunk: prepared<[string, number, number]>('UPDATE chunks SET name = ? WHERE pack = ? AND number = ?'),
+    manifest: prepared<[string, number, number]>(
+      'UPDATE packs SET manifest_name = ?, manifest_generation = ? WHERE id = ?',
+    ),
+    throwAway: prepared<[string, number]>('INSERT OR IGNORE INTO garbage (name, since_ms) VALUES (?, ?)'),
+    putPlacement: prepared<[number, number, number]>(
+      'INSERT OR REPLACE INTO placements (pack, replica, verified_ms) VALUES (?, ?, ?)',
+    ),
+    raisePlacement: prepared<[number, number, number]>(
+      `INSERT INTO placements (pack, replica, verified_ms) VALUES (?, ?, ?)
+       ON CONFLICT (pack, replica) DO UPDATE SET verified_ms = max(verified_ms, excluded.verified_ms)`,
+    ),
+    dropPlacement: prepared<[number, number]>('DELETE FROM placements WHERE pack = ? AND replica = ?'),
+    dropPlacements: prepared<[number]>('DELETE FROM placements WHERE pack = ?'),
+    countPlacements: prepared<[number]>(
+      'UPDATE packs SET placements = (SELECT count(*) FROM placements l WHERE l.pack = packs.id) WHERE id = ?',
+    ),
+    dropPack: prepared<[number]>('DELETE FROM packs WHERE id = ?'),
+    addException: prepared<[string, number, string, string]>(
+      'INSERT OR REPLACE INTO exceptions (pack, chunk, replica, fault) VALUES (?, ?, ?, ?)',
+    ),
+    clearException: prepared<[string, number, string]>(
+      'DELETE FROM exceptions WHERE pack = ? AND chunk = ? AND replica = ?',
+    ),
+    dropExceptions: prepared<[string]>('DELETE FROM exceptions WHERE pack = ?'),
+    touchStudy: prepared<[number, string]>('UPDATE studies SET accessed_ms = max(accessed_ms, ?) WHERE uid = ?'),
+    touchPacks: prepared<[number, string]>(
+      `UPDATE packs SET accessed_ms = max(accessed_ms, ?) WHERE id IN (
+         SELECT x.pack FROM study_packs x JOIN studies s ON s.id = x.study WHERE s.uid = ?)`,
+    ),
+    inheritAccess: prepared<[number]>(
+      `UPDATE packs SET accessed_ms = max(accessed_ms, coalesce((
+         SELECT max(s.accessed_ms) FROM study_packs x JOIN studies s ON s.id = x.study WHERE x.pack = packs.id), 0))
+       WHERE id = ?`,
+    ),
+  };
+}

@@ -1,0 +1,70 @@
+// The numbers of the dashboard, from counters that the writer keeps: no instance is looked at.
+import type { Database } from 'better-sqlite3';
+import type { ReplicaName } from '../../core/ids.js';
+import type { IndexStatus } from '../index.js';
+import type { PackReader } from './read-packs.js';
+
+/** Packs that ought to lie on every replica: filed ones, and trays that were sent to the cloud. */
+const DUE = "p.live_instances > 0 AND (p.kind = 'pack' OR p.hot = 'cold' OR p.placements > 0)";
+
+interface PackTotals {
+  readonly hotBytes: number;
+  readonly coldBytes: number;
+  readonly instances: number;
+  readonly openInstances: number;
+  readonly openBytes: number;
+  readonly oldestMs: number | null;
+}
+
+/**
+ * Counts over studies and packs. `bytes.hot`: packs with a hot copy; `bytes.cold`: those with none. A study is protected when
+ * it is hot and each of its packs has `writeQuorum` placements.
+ */
+export function readStatus(
+  db: Database,
+  packs: PackReader,
+  options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] },
+): IndexStatus {
+  const studies = db
+    .prepare<[number], { total: number; hot: number; safe: number }>(
+      `SELECT count(*) AS total, coalesce(sum(packs_hot > 0), 0) AS hot,
+         coalesce(sum(packs_hot > 0 AND placements_min >= ?), 0) AS safe FROM studies`,
+    )
+    .get(options.writeQuorum) ?? { total: 0, hot: 0, safe: 0 };
+  const totals = db
+    .prepare<[number, number, number], PackTotals>(
+      `SELECT coalesce(sum(CASE WHEN hot IN ('open', 'present') THEN bytes END), 0) AS hotBytes,
+         coalesce(sum(CASE WHEN hot NOT IN ('open', 'present') THEN bytes END), 0) AS coldBytes,
+         coalesce(sum(live_instances), 0) AS instances,
+         coalesce(sum(CASE WHEN placements < ? THEN live_instances END), 0) AS openInstances,
+         coalesce(sum(CASE WHEN placements < ? THEN live_bytes END), 0) AS openBytes,
+         min(CASE WHEN placements < ? THEN oldest_ms END) AS oldestMs FROM packs`,
+    )
+    .get(options.writeQuorum, options.writeQuorum, options.writeQuorum);
+  return {
+    studies: { total: studies.total, hot: studies.hot, protected: studies.safe, cold: studies.total - studies.hot },
+    bytes: { hot: totals?.hotBytes ?? 0, cold: totals?.coldBytes ?? 0 },
+    instances: totals?.instances ?? 0,
+    unprotected: {
+      instances: totals?.openInstances ?? 0,
+      bytes: totals?.openBytes ?? 0,
+      oldestArrivedMs: totals?.oldestMs ?? null,
+    },
+    debt: readDebt(db, packs, options.replicas),
+  };
+}
+
+/** What each replica ought to hold and does not. Looks only at packs that lack a placement, where that can be told. */
+function readDebt(
+  db: Database,
+  packs: PackReader,
+  replicas: readonly ReplicaName[],
+): ReadonlyMap<ReplicaName, { readonly packs: number; readonly bytes: number }> {
+  const narrowed = packs.onlyOn(replicas) ? `AND p.placements < ${new Set(replicas).size}` : '';
+  const owed = db.prepare<[string], { packs: number; bytes: number }>(
+    `SELECT count(*) AS packs, coalesce(sum(p.bytes), 0) AS bytes FROM packs p WHERE ${DUE} ${narrowed}
+       AND NOT EXISTS (SELECT 1 FROM placements l JOIN replicas r ON r.id = l.replica
+                       WHERE l.pack = p.id AND r.name = ?)`,
+  );
+  return new Map(replicas.map((replica) => [replica, owed.get(replica) ?? { packs: 0, bytes: 0 }]));
+}

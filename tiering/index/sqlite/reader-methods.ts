@@ -1,0 +1,54 @@
+// Every read of the index as a plain function of one connection. Each runs in one read transaction, so that
+// what it puts together from several tables is of one moment.
+import type { Database } from 'better-sqlite3';
+import type { PackId, ReplicaName, SopUid, StudyUid } from '../../core/ids.js';
+import type { PackFilter, QuerySpec, Scope } from '../index.js';
+import { checkFile } from './check.js';
+import { QueryEngine } from './query.js';
+import type { QueryClock } from './query-clock.js';
+import { InstanceReader, type Position } from './read-instances.js';
+import { MetadataReader } from './read-metadata.js';
+import { type PackPosition, PackReader } from './read-packs.js';
+import { readStatus } from './read-status.js';
+
+export type ReaderMethods = ReturnType<typeof readerMethods>;
+
+/** Instances that one page holds. */
+const PAGE_INSTANCES = 1_000;
+
+export function readerMethods(db: Database, clock: QueryClock) {
+  const instances = new InstanceReader(db);
+  const metadata = new MetadataReader(db, instances);
+  const packs = new PackReader(db);
+  const queries = new QueryEngine(db, clock, metadata);
+  const setting = db.prepare<[string], { value: string }>('SELECT value FROM settings WHERE key = ?');
+  const counter = db.prepare<[string], { value: number }>('SELECT value FROM counters WHERE name = ?');
+  const oneMoment =
+    <A extends unknown[], R>(read: (...args: A) => R) =>
+    (...args: A): R =>
+      db.transaction(() => read(...args)).deferred();
+  return {
+    lookup: oneMoment((sops: readonly SopUid[]) => instances.lookup(sops)),
+    highestSeq: (): number => counter.get('seq')?.value ?? 0,
+    instance: oneMoment((scope: Required<Scope>) => instances.instance(scope)),
+    instances: oneMoment((scope: Scope, position: Position | null) => instances.page(scope, position, PAGE_INSTANCES)),
+    metadata: oneMoment((scope: Scope, position: Position | null) => metadata.page(scope, position)),
+    pack: oneMoment((id: PackId) => packs.pack(id)),
+    packs: oneMoment((filter: PackFilter, position: PackPosition | null, limit: number) =>
+      packs.page(filter, position, limit),
+    ),
+    packContents: oneMoment((id: PackId) => metadata.packContents(id)),
+    unfiled: oneMoment(() => packs.unfiled()),
+    unfiledInstances: oneMoment((study: StudyUid) => metadata.unfiledInstances(study)),
+    exceptions: oneMoment((pack?: PackId) => packs.exceptions(pack)),
+    status: oneMoment((options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] }) =>
+      readStatus(db, packs, options),
+    ),
+    setting: (key: string): string | undefined => setting.get(key)?.value,
+    query: oneMoment((spec: QuerySpec, limitMs: number) => {
+      clock.limit(limitMs);
+      return queries.run(spec);
+    }),
+    check: (): readonly string[] => checkFile(db),
+  };
+}

@@ -1,0 +1,122 @@
+// Every write of the index, each called inside a transaction of its own making (thread-server.ts).
+import type { Database } from 'better-sqlite3';
+import { ArchiveError } from '../../core/errors.js';
+import type { ObjectKey, PackId, ReplicaName, StudyUid, VolumeName } from '../../core/ids.js';
+import type { PackMember, PackSeal, SeriesBundle } from '../../format/types.js';
+import type {
+  AdoptedPack,
+  ArrivalBatch,
+  ChunkException,
+  FiledPack,
+  HotState,
+  NewPack,
+  PackRecord,
+  Placement,
+} from '../index.js';
+import { LiveSet, type MetadataPlace } from './live-set.js';
+import { PackTable, type StoredPack } from './pack-table.js';
+
+export type WriterMethods = ReturnType<typeof writerMethods>['methods'];
+
+/** The methods of the writing thread, and `forget`, to be called after any rollback. */
+export function writerMethods(db: Database) {
+  const live = new LiveSet(db);
+  const packs = new PackTable(db, live.aggregates);
+  const raiseCounter = db.prepare<[string, number]>(
+    `INSERT INTO counters (name, value) VALUES (?, ?)
+     ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`,
+  );
+  const setSetting = db.prepare<[string, string]>('INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)');
+  const sawSeqs = (seqs: readonly { readonly seq: number }[]) => {
+    if (seqs.length === 0) return;
+    raiseCounter.run(
+      'seq',
+      seqs.reduce((highest, { seq }) => Math.max(highest, seq), 0),
+    );
+  };
+  const methods = {
+    addPack: (pack: NewPack): void => void packs.add(pack),
+
+    commitArrivals: (batch: ArrivalBatch): void => {
+      const pack = packs.require(batch.pack);
+      if (pack.closed === 1) throw new ArchiveError('CONFLICT', `tray ${batch.pack} is closed`);
+      for (const instance of batch.instances) {
+        if (instance.pack !== batch.pack) {
+          throw new ArchiveError('INVALID', `an arrival of pack ${instance.pack} came in a batch of ${batch.pack}`);
+        }
+        live.admit({ ...instance, place: { metadata: instance.metadata } }, pack);
+      }
+      packs.grow(pack, batch.indexedTo);
+      sawSeqs(batch.instances);
+      live.flush();
+    },
+
+    file: (filed: FiledPack): void => {
+      const pack = packs.add(filed.pack);
+      const placeOf = bundlePlaces(packs, pack, filed.bundles);
+      for (const member of filed.members) {
+        const row = live.find(member.sop);
+        // Replaced or deleted since the packer read it: its copy in the new pack is dead from the start.
+        if (row === undefined || row.seq !== member.seq) continue;
+        live.move(row, pack, { start: member.start, end: member.end, place: placeOf(member) });
+      }
+      live.flush();
+      packs.inheritAccess(pack);
+    },
+
+    adopt: (adopted: AdoptedPack): void => {
+      const pack = packs.addFound(adopted.pack);
+      packs.adoptSeal(pack, adopted.seal, adopted.manifest);
+      packs.addPlacements(pack, adopted.placements, true);
+      const placeOf = bundlePlaces(packs, pack, adopted.bundles);
+      for (const [at, member] of adopted.members.entries()) {
+        const attributes = adopted.attributes[at];
+        if (attributes === undefined) {
+          throw new ArchiveError('INVALID', `pack ${adopted.pack.id}: no attributes were given for member ${at}`);
+        }
+        live.admit({ ...member, attributes, place: placeOf(member) }, pack);
+      }
+      sawSeqs(adopted.members);
+      live.flush();
+      packs.inheritAccess(pack);
+    },
+
+    closeTray: (id: PackId, bytes: number): void => packs.closeTray(id, bytes),
+    setHot: (id: PackId, hot: HotState, volume: VolumeName | null): void => packs.setHot(id, hot, volume),
+    setSeal: (id: PackId, seal: PackSeal): void => packs.setSeal(id, seal),
+    nameChunk: (id: PackId, chunk: number, name: ObjectKey): void => packs.nameChunk(id, chunk, name),
+    setManifest: (id: PackId, manifest: NonNullable<PackRecord['manifest']>, nowMs: number): void =>
+      packs.setManifest(id, manifest, nowMs),
+    setPlacement: (id: PackId, placement: Placement): void => packs.setPlacement(id, placement),
+    removePlacement: (id: PackId, replica: ReplicaName): void => packs.removePlacement(id, replica),
+    dropPack: (id: PackId, nowMs: number): void => packs.drop(id, nowMs),
+    addException: (exception: ChunkException): void => packs.addException(exception),
+    clearException: (exception: Omit<ChunkException, 'fault'>): void => packs.clearException(exception),
+    touch: (study: StudyUid, nowMs: number): void => packs.touch(study, nowMs),
+    setSetting: (key: string, value: string): void => void setSetting.run(key, value),
+    /** Run by the thread itself: answered once everything before it is durable. */
+    commitDurable: (): void => undefined,
+  };
+  const forget = () => {
+    live.forget();
+    packs.forget();
+  };
+  return { methods, forget };
+}
+
+/** Stores the bundles of a pack and says for each member where in them its metadata is. */
+function bundlePlaces(
+  packs: PackTable,
+  pack: StoredPack,
+  bundles: readonly SeriesBundle[],
+): (member: PackMember) => MetadataPlace {
+  const ids = new Map<string, number>();
+  for (const bundle of bundles) ids.set(bundle.series, packs.bundle(pack, bundle));
+  return (member) => {
+    const bundle = ids.get(member.series);
+    if (bundle === undefined) {
+      throw new ArchiveError('INVALID', `pack ${pack.uuid}: a member's series has no metadata bundle`);
+    }
+    return { bundle, metaStart: member.metaStart, metaEnd: member.metaEnd };
+  };
+}
