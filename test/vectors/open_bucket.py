@@ -2,7 +2,7 @@
 """Reads a Filmroom replica back to DICOM files, with the keyring and nothing of Filmroom:
     open_bucket.py BUCKET KEYRING OUT
 BUCKET is a copy of a replica as a directory. Needs Python 3.8 and the openssl command (for AES itself; the
-standard library has none). Written from docs/format.md alone; slow, plain, and complete.
+standard library has none; keys show in the process list while it runs). Written from docs/format.md alone; slow and plain.
 """
 import base64
 import gzip
