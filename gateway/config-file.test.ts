@@ -41,7 +41,7 @@ describe('the embedded default', () => {
           { name: 'r2', url: 'file:/srv/film/data/replica-2' },
         ],
       },
-      tiering: { protect: 'write-back', recall: 'on-open', evictMinAgeMs: null },
+      tiering: { protect: 'write-back', recall: 'on-open', evictMinAgeMs: 30 * 86_400_000 },
       workers: { threads: 'auto' },
       ignored: [],
     });
@@ -100,14 +100,14 @@ audit:   { path: ./audit, retention: 180d }
   });
 
   it.each([
-    ['http:\n  prot: 1', 'filmroom.yaml:2: http unknown key prot; allowed here: host, port, publicUrl, tls'],
+    ['http:\n  prot: 1', 'filmroom.yaml:2: http unknown key prot; allowed here: host, port, publicUrl, tls, origins'],
     [
       'hott: {}',
       'filmroom.yaml: unknown key hott; allowed here: http, auth, index, hot, cold, tiering, workers, audit',
     ],
     ['http: { port: "8080" }', 'filmroom.yaml:1: http.port must be a whole number from 0 to 65535'],
     ['http: { port: 70000 }', 'filmroom.yaml:1: http.port must be a whole number from 0 to 65535'],
-    ['http: 8080', 'filmroom.yaml:1: http must be a section with keys: host, port, publicUrl, tls'],
+    ['http: 8080', 'filmroom.yaml:1: http must be a section with keys: host, port, publicUrl, tls, origins'],
     ['hot:\n  settle: 60', 'filmroom.yaml:2: hot.settle must be a duration such as 60s or 30d'],
     ['hot: { settle: 60x }', 'filmroom.yaml:1: hot.settle a duration is a number with its unit'],
     ['hot: { highWater: 0.85 }', 'filmroom.yaml:1: hot.highWater must be a percentage such as 85%'],
@@ -120,7 +120,14 @@ audit:   { path: ./audit, retention: 180d }
       'filmroom.yaml:1: hot.volumes[1].name is used twice',
     ],
     ['cold: { replicas: [ { name: r, url: "http://x" } ] }', 'cold.replicas[0].url must be file:DIRECTORY or s3://'],
-    ['cold: { replicas: [ { name: r, url: "s3://bucket" } ] }', 'cold.replicas[0].accessKeyId is missing'],
+    [
+      'cold: { replicas: [ { name: r, url: "s3://bucket", accessKeyId: a } ] }',
+      'cold.replicas[0].secretAccessKey is missing',
+    ],
+    [
+      'cold: { replicas: [ { name: r, url: "s3://bucket", provider: acme } ] }',
+      'cold.replicas[0].provider must be aws or ceph',
+    ],
     [
       'cold: { replicas: [ { name: r, url: "file:x", region: y } ] }',
       'replicas[0].region has no meaning for a directory',

@@ -2,6 +2,7 @@
 // it is not given. Strict: an unknown key is refused with the keys that there are. Reading files is config-file.ts.
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { PROVIDER_NAMES } from '../tiering/cold/s3/providers.js';
 import { parseReplicaName, parseVolumeName } from '../tiering/core/ids.js';
 import { parseDuration, parsePercent } from './units.js';
 
@@ -52,6 +53,8 @@ const http = section({
   port: whole(0, 65_535).default(8080),
   publicUrl: httpUrl.optional(),
   tls: section({ cert: text('a path'), key: text('a path') }).optional(),
+  /** Web pages of these origins may use DICOMweb (CORS), or `*`; those of loopback always may. */
+  origins: list(text('an origin such as https://viewer.example, or *'), 'origins').optional(),
 });
 
 const auth = z.discriminatedUnion(
@@ -83,16 +86,18 @@ const replica = section({
   accessKeyId: text('an access key id').optional(),
   secretAccessKey: text('a secret access key').optional(),
   forcePathStyle: z.boolean({ error: 'must be true or false' }).optional(),
+  /** Whose S3 it is, where the endpoint does not tell: docs/providers.md. */
+  provider: choice(PROVIDER_NAMES).optional(),
 }).superRefine((value, context) => {
   const fail = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
   if (value.url.startsWith('file:')) {
-    for (const key of ['endpoint', 'region', 'accessKeyId', 'secretAccessKey', 'forcePathStyle'] as const) {
+    for (const key of ['endpoint', 'region', 'accessKeyId', 'secretAccessKey', 'forcePathStyle', 'provider'] as const) {
       if (value[key] !== undefined) fail(key, 'has no meaning for a directory (url file:…)');
     }
-  } else if (value.accessKeyId === undefined || value.secretAccessKey === undefined) {
+  } else if ((value.accessKeyId === undefined) !== (value.secretAccessKey === undefined)) {
     fail(
       value.accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey',
-      'is missing; give it as text, as ${NAME} (environment) or as file:PATH',
+      'is missing; give both as text, as ${NAME} (environment) or as file:PATH, or neither for the AWS environment',
     );
   }
 });
@@ -126,7 +131,7 @@ const schema = section({
   tiering: section({
     protect: choice(['write-back', 'write-through']).default('write-back'),
     recall: choice(['on-open', 'never']).default('on-open'),
-    evict: section({ minAge: duration.prefault('30d') }).optional(),
+    evict: section({ minAge: duration.prefault('30d') }).prefault({}),
     prefetch: later,
     windows: later,
   }).prefault({}),
@@ -164,8 +169,7 @@ export interface Config {
   readonly tiering: {
     readonly protect: 'write-back' | 'write-through';
     readonly recall: 'on-open' | 'never';
-    /** Null: nothing is evicted but on command and at the high water mark. */
-    readonly evictMinAgeMs: number | null;
+    readonly evictMinAgeMs: number;
   };
   readonly workers: { readonly threads: number | 'auto' };
   /** Keys that were given and that this version does not act on yet. */
@@ -253,7 +257,7 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
         one.url.startsWith('file:') ? { ...one, url: `file:${path(one.url.slice('file:'.length))}` } : one,
       ),
     },
-    tiering: { protect: tiering.protect, recall: tiering.recall, evictMinAgeMs: tiering.evict?.minAge ?? null },
+    tiering: { protect: tiering.protect, recall: tiering.recall, evictMinAgeMs: tiering.evict.minAge },
     workers,
     ignored: [
       ...(tiering.prefetch === undefined ? [] : ['tiering.prefetch']),

@@ -105,7 +105,7 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
         debtBytes.set({ replica: name }, owed.bytes);
       }
       for (const { kind, state } of status.jobs)
-        if (state === 'waiting' || state === 'running') jobs.inc({ kind, state });
+        if (state === 'queued' || state === 'running') jobs.inc({ kind, state });
     },
   };
 }

@@ -68,7 +68,7 @@ describe('JobRegistry', () => {
     const one = registry.submit('migrate', first.work);
     const two = registry.submit('recall', () => Promise.resolve({}));
     registry.submit('recall', () => Promise.resolve({}));
-    expect([one.state, two.state]).toEqual(['running', 'waiting']);
+    expect([one.state, two.state]).toEqual(['running', 'queued']);
     expect(() => registry.submit('recall', () => Promise.resolve({}))).toThrow(/2 jobs are waiting/);
     first.end({});
     expect((await finished(registry, two.id)).state).toBe('done');

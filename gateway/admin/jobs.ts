@@ -8,7 +8,7 @@ import { ArchiveError, codeOf, type ErrorCode } from '../../tiering/core/errors.
 export const JOB_KINDS = ['migrate', 'recall', 'repatriate', 'scrub', 'repair'] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
 /** `partly`: it came to its end, and something in it failed or could not be asked. */
-export type JobState = 'waiting' | 'running' | 'done' | 'partly' | 'failed' | 'cancelled';
+export type JobState = 'queued' | 'running' | 'done' | 'partly' | 'failed' | 'cancelled';
 
 /** What every report of Archive has, as far as a job looks at it. */
 export interface JobReport {
@@ -50,7 +50,7 @@ export interface JobLimits {
 const LIMITS: JobLimits = { runningMax: 4, waitingMax: 32, keptMax: 100 };
 
 export function isFinished(state: JobState): boolean {
-  return state !== 'waiting' && state !== 'running';
+  return state !== 'queued' && state !== 'running';
 }
 
 /** Owns every job of one process. */
@@ -68,14 +68,14 @@ export class JobRegistry {
 
   /** Starts `work` now, or when one of the running jobs ends. Throws UNAVAILABLE when too many wait. */
   submit(kind: JobKind, work: Work): JobView {
-    const waiting = [...this.#jobs.values()].filter((job) => job.view.state === 'waiting').length;
+    const waiting = [...this.#jobs.values()].filter((job) => job.view.state === 'queued').length;
     if (waiting >= this.#limits.waitingMax) {
       throw new ArchiveError('UNAVAILABLE', `${waiting} jobs are waiting already; cancel one or wait for one to end`);
     }
     const view: JobView = {
       id: randomUUID(),
       kind,
-      state: 'waiting',
+      state: 'queued',
       createdAt: this.#now(),
       finishedAt: null,
       progress: null,
@@ -102,7 +102,7 @@ export class JobRegistry {
   cancel(id: string): JobView {
     const job = this.#job(id);
     job.abort.abort(new ArchiveError('ABORTED', 'the job was cancelled'));
-    if (job.view.state === 'waiting') this.#update(job, { state: 'cancelled', finishedAt: this.#now() });
+    if (job.view.state === 'queued') this.#update(job, { state: 'cancelled', finishedAt: this.#now() });
     return job.view;
   }
 
@@ -129,7 +129,7 @@ export class JobRegistry {
   #startWaiting(): void {
     for (const job of this.#jobs.values()) {
       if (this.#running >= this.#limits.runningMax) return;
-      if (job.view.state !== 'waiting') continue;
+      if (job.view.state !== 'queued') continue;
       this.#running += 1;
       this.#update(job, { state: 'running' });
       const settled = this.#run(job).finally(() => {

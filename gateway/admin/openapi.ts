@@ -49,7 +49,7 @@ const schemas = {
   Job: object({
     id: text,
     kind: text,
-    state: { enum: ['waiting', 'running', 'done', 'partly', 'failed', 'cancelled'] },
+    state: { enum: ['queued', 'running', 'done', 'partly', 'failed', 'cancelled'] },
     createdAt: { ...text, format: 'date-time' },
     finishedAt: { ...nullable('string'), format: 'date-time' },
     progress: {

@@ -1,16 +1,15 @@
 // What may be asked of the admin API, checked: which studies (a selection) and which job. From JSON to the archive's own
 // types; everything that does not fit is INVALID with the key and what is allowed.
 import { z } from 'zod';
-import { tagOfKeyword, vrOf } from '../../dicom/dictionary.js';
+import { DEFAULT_LIMITS } from '../../dicomweb/limits.js';
+import { parseQuery } from '../../dicomweb/query-parameters.js';
 import type { Archive, JobOptions, QuerySpec, Selection } from '../../tiering/archive/archive.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
 import { parseStudyUid } from '../../tiering/core/ids.js';
-import type { AttributeMatch } from '../../tiering/index/index.js';
 import { parseDuration } from '../units.js';
 import { JOB_KINDS, type JobKind, type JobReport } from './jobs.js';
 
 const STUDIES_MAX = 10_000;
-const MATCHES_MAX = 32;
 
 /** Every study, for the archive's query. */
 export const STUDY_LEVEL: QuerySpec = { level: 'study', matches: [], fuzzy: false, limit: 100, offset: 0, include: [] };
@@ -84,22 +83,14 @@ function selectionOf(sent: z.output<typeof selectionSchema>, nowMs: number): Sel
   };
 }
 
-/** `{ "PatientID": "12*", "0020000D": "1.2,1.3" }` by keyword or tag, with the matching rules of QIDO (PS3.18 8.3.4). */
-function matchesOf(query: Readonly<Record<string, string>>): AttributeMatch[] {
+/** `{ "PatientID": "12*", "0020000D": "1.2,1.3" }` by keyword or tag, by the rules of QIDO (PS3.18 8.3.4), and nothing else of it. */
+function matchesOf(query: Readonly<Record<string, string>>): QuerySpec['matches'] {
   const entries = Object.entries(query);
-  if (entries.length === 0 || entries.length > MATCHES_MAX) {
-    throw new ArchiveError('INVALID', `query: from 1 to ${MATCHES_MAX} attributes`);
+  const { spec } = parseQuery('study', null, new URLSearchParams(entries), DEFAULT_LIMITS);
+  if (spec.matches.length !== entries.length || entries.length === 0) {
+    throw new ArchiveError('INVALID', 'query: attributes by keyword or tag with a value each, and at least one');
   }
-  return entries.map(([key, value]) => {
-    const tag = /^[0-9A-Fa-f]{8}$/.test(key) ? key.toUpperCase() : tagOfKeyword(key);
-    const vr = tag === undefined ? undefined : vrOf(tag);
-    if (tag === undefined || vr === undefined) {
-      throw new ArchiveError('INVALID', `query: ${JSON.stringify(key.slice(0, 64))} is no DICOM keyword or tag`);
-    }
-    // A list of UIDs, and of modalities, means any of them; in other attributes a comma is part of the value.
-    const listed = vr === 'UI' || tag === '00080061';
-    return { path: [tag], vr, values: listed ? value.split(',') : [value] };
-  });
+  return spec.matches;
 }
 
 /** The archive's own call for a job. */

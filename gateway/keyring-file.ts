@@ -1,0 +1,60 @@
+// The keyring on disk: read with its mode checked, and written once, for a new archive, so that only its owner reads it.
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock, Random } from '../tiering/core/clock.js';
+import { ArchiveError } from '../tiering/core/errors.js';
+import { generateKeyring, type Keyring, parseKeyring, serializeKeyring } from '../tiering/format/keyring.js';
+
+export function keyringExists(path: string): boolean {
+  return existsSync(path);
+}
+
+/** Why the file's mode is not safe, or null. Windows has no such bits. */
+export function keyringModeFault(path: string): string | null {
+  const mode = statSync(path).mode & 0o777;
+  if (process.platform === 'win32' || (mode & 0o077) === 0) return null;
+  return `${path} can be read by others (mode ${mode.toString(8).padStart(4, '0')}); run: chmod 600 ${path}`;
+}
+
+/** Reads the keyring. INVALID when it is not there, readable by others, or no keyring. */
+export function readKeyring(path: string): Keyring {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new ArchiveError(
+      'INVALID',
+      `keyring ${path} cannot be read (${code}); without it nothing in the replicas opens`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const fault = keyringModeFault(path);
+  if (fault !== null) throw new ArchiveError('INVALID', `keyring ${fault}`);
+  return parseKeyring(text);
+}
+
+/** Draws a new archive's keyring and writes it, mode 0600, durable before it returns. CONFLICT when the file exists. */
+export async function createKeyring(path: string, clock: Clock, random: Random): Promise<Keyring> {
+  const keyring = generateKeyring({ random, clock });
+  mkdirSync(dirname(path), { recursive: true });
+  const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
+    throw new ArchiveError('CONFLICT', `keyring ${path} exists already; it is never overwritten`, { cause: error });
+  });
+  try {
+    await file.writeFile(serializeKeyring(keyring));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+  return keyring;
+}

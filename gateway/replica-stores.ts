@@ -1,0 +1,39 @@
+// From a replica's URL to the object store behind it. The one place where `file:` and `s3://` are told apart; the server, the
+// doctor and `extract` all come through here.
+import { createDirectoryStore } from '../tiering/cold/directory/create-directory-store.js';
+import type { ObjectStore } from '../tiering/cold/object-store.js';
+import type { S3StoreOptions } from '../tiering/cold/s3/s3-connection.js';
+import { createS3Store } from '../tiering/cold/s3/s3-object-store.js';
+import type { Clock, Random } from '../tiering/core/clock.js';
+import { ArchiveError } from '../tiering/core/errors.js';
+import type { ReplicaConfig } from './config.js';
+
+export interface StoreEnvironment {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A replica's place and credentials, whatever its name. */
+export type StorePlace = Omit<ReplicaConfig, 'name'>;
+
+/**
+ * Opens the store at `place`; nothing is asked of it yet.
+ * @param create make the directory when it is missing. Only for a replica that never existed.
+ */
+export function openStore(place: StorePlace, create: boolean, environment: StoreEnvironment): ObjectStore {
+  const { url } = place;
+  if (url.startsWith('file:')) return createDirectoryStore({ root: url.slice('file:'.length), create, ...environment });
+  const match = /^s3:\/\/([^/]+)(?:\/(.*))?$/.exec(url);
+  if (match?.[1] === undefined) {
+    throw new ArchiveError('INVALID', 'a replica is file:DIRECTORY or s3://BUCKET/PREFIX');
+  }
+  const { url: _url, ...settings } = place;
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  const options = Object.fromEntries(given) as Pick<S3StoreOptions, 'endpoint' | 'region' | 'provider'>;
+  return createS3Store({
+    ...options,
+    bucket: match[1],
+    prefix: (match[2] ?? '').replaceAll(/^\/+|\/+$/g, ''),
+    ...environment,
+  });
+}

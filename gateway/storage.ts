@@ -1,0 +1,185 @@
+// Opens everything the archive stands on, in the order that keeps a mistake from costing data: keyring, index, whose archive
+// this is, replicas, volumes. A volume or replica is made only the first time it is seen; after that, one that looks
+// empty is a missing one (an unmounted disk, an emptied bucket), never a new one.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Policy } from '../tiering/archive/context.js';
+import type { VolumeSource } from '../tiering/archive/volume-set.js';
+import { type Replica, ReplicaSet } from '../tiering/cold/replicas/replica-set.js';
+import { ArchiveError } from '../tiering/core/errors.js';
+import type { Keyring } from '../tiering/format/keyring.js';
+import { MANIFEST_PREFIX } from '../tiering/format/names.js';
+import { openLocalVolume } from '../tiering/hot/local-volume.js';
+import type { Index } from '../tiering/index/index.js';
+import { openSqliteIndex } from '../tiering/index/sqlite/open-sqlite-index.js';
+import { createWorkerPool, type WorkerPool } from '../workers/pool.js';
+import type { Config, ReplicaConfig } from './config.js';
+import { createKeyring, keyringExists, readKeyring } from './keyring-file.js';
+import { openStore, type StoreEnvironment } from './replica-stores.js';
+
+export interface Storage {
+  readonly index: Index;
+  readonly volumes: readonly VolumeSource[];
+  readonly replicas: ReplicaSet;
+  readonly pool: WorkerPool;
+  readonly keyring: Keyring;
+  readonly policy: Partial<Policy>;
+}
+
+export interface StorageOptions extends StoreEnvironment {
+  /** An empty index for an archive that has data is refused, unless it is about to be rebuilt. */
+  readonly rebuilding?: boolean;
+}
+
+/** The names under which the index remembers who it belongs to and what exists already. */
+const SETTING = {
+  archive: 'archive.id',
+  epoch: 'owner.epoch',
+  volume: (name: string) => `volume.${name}.known`,
+  replica: (name: string) => `replica.${name}.known`,
+};
+
+/** What is given is the archive's to close. On a rejection everything opened so far is closed again. */
+export async function openStorage(config: Config, options: StorageOptions): Promise<Storage> {
+  const newIndex = !existsSync(config.index.path);
+  const keyring = await keyringOf(config, newIndex, options);
+  const index = await openSqliteIndex({ path: config.index.path });
+  let replicas: ReplicaSet | undefined;
+  try {
+    const unclaimed = await checkOwner(index, config, keyring, options);
+    replicas = await openReplicas(index, config, keyring, options);
+    if (unclaimed && options.rebuilding !== true) await mustHoldNothing(replicas, config);
+    const ownerEpoch = await claimIndex(index, keyring, options);
+    return {
+      index,
+      keyring,
+      replicas,
+      volumes: config.hot.volumes.map((volume) => volumeSource(index, volume, keyring.archiveId, ownerEpoch, options)),
+      pool: createWorkerPool(config.workers.threads === 'auto' ? {} : { threads: config.workers.threads }),
+      policy: policyOf(config),
+    };
+  } catch (error) {
+    await replicas?.close();
+    await index.close();
+    throw error;
+  }
+}
+
+/** For what was opened and not given to an archive. */
+export async function closeStorage({ replicas, pool, index }: Storage): Promise<void> {
+  await replicas.close();
+  await pool.close();
+  await index.close();
+}
+
+function hasVolumeData(config: Config): boolean {
+  return config.hot.volumes.some(({ path }) => existsSync(join(path, 'volume.json')));
+}
+
+/** A new archive gets a new keyring; an existing one never does, since a new key would open nothing of it. */
+async function keyringOf(config: Config, newIndex: boolean, options: StorageOptions): Promise<Keyring> {
+  const path = config.cold.keyring;
+  if (keyringExists(path) || !newIndex || hasVolumeData(config)) return readKeyring(path);
+  return createKeyring(path, options.clock, options.random);
+}
+
+function lost(config: Config, where: string): ArchiveError {
+  return new ArchiveError(
+    'FOREIGN',
+    `index ${config.index.path} is new, but ${where} an archive: run "filmroom rebuild-index", or name the right index`,
+  );
+}
+
+/** Whether the index is nobody's yet. FOREIGN when it is another archive's, or new beside volumes that are not. */
+async function checkOwner(index: Index, config: Config, keyring: Keyring, options: StorageOptions): Promise<boolean> {
+  const owner = await index.setting(SETTING.archive);
+  if (owner !== undefined && owner !== keyring.archiveId) {
+    throw new ArchiveError(
+      'FOREIGN',
+      `index ${config.index.path} belongs to archive ${owner}, the keyring to ${keyring.archiveId}`,
+    );
+  }
+  if (owner === undefined && hasVolumeData(config) && options.rebuilding !== true)
+    throw lost(config, 'the volumes hold');
+  return owner === undefined;
+}
+
+/** A new index beside replicas with manifests is a lost one: arrivals would be numbered from 1 again. */
+async function mustHoldNothing(replicas: ReplicaSet, config: Config): Promise<void> {
+  for (const { name, state } of replicas.state()) {
+    if (state !== 'available') continue;
+    for await (const _ of replicas.store(name).list(MANIFEST_PREFIX)) throw lost(config, `replica ${name} holds`);
+  }
+}
+
+/** From here on the index is this archive's and this process its owner, durably. Returns the owner epoch. */
+async function claimIndex(index: Index, keyring: Keyring, options: StorageOptions): Promise<number> {
+  await index.setSetting(SETTING.archive, keyring.archiveId);
+  // Seconds since 1970 stand in for the count of an index that was lost, so that a rebuilt one is not taken for an older owner.
+  const before = Number((await index.setting(SETTING.epoch)) ?? 0);
+  const epoch = Math.max(before + 1, Math.floor(options.clock.nowMs() / 1000));
+  await index.setSetting(SETTING.epoch, String(epoch));
+  await index.commitDurable();
+  return epoch;
+}
+
+async function openReplicas(
+  index: Index,
+  config: Config,
+  keyring: Keyring,
+  options: StorageOptions,
+): Promise<ReplicaSet> {
+  const fresh: ReplicaConfig[] = [];
+  for (const replica of config.cold.replicas) {
+    if ((await index.setting(SETTING.replica(replica.name))) === undefined) fresh.push(replica);
+  }
+  const setOf = (configs: readonly ReplicaConfig[], writeQuorum: number, create: boolean) => {
+    const replicas: Replica[] = configs.map((one) => ({ name: one.name, store: openStore(one, create, options) }));
+    return new ReplicaSet(replicas, { ...options, writeQuorum, archiveId: keyring.archiveId });
+  };
+  if (fresh.length > 0) {
+    const made = setOf(fresh, 1, true);
+    try {
+      await made.open({ create: true });
+      for (const { name, state } of made.state()) {
+        if (state === 'available') await index.setSetting(SETTING.replica(name), 'yes');
+      }
+    } finally {
+      await made.close();
+    }
+  }
+  const replicas = setOf(config.cold.replicas, config.cold.writeQuorum, false);
+  await replicas.open({ create: false });
+  return replicas;
+}
+
+function volumeSource(
+  index: Index,
+  volume: Config['hot']['volumes'][number],
+  archiveId: string,
+  ownerEpoch: number,
+  { clock, random }: StorageOptions,
+): VolumeSource {
+  const known = SETTING.volume(volume.name);
+  return {
+    name: volume.name,
+    open: async () => {
+      const create = (await index.setting(known)) === undefined;
+      const opened = await openLocalVolume({ ...volume, archiveId, ownerEpoch, create, clock, random });
+      if (create) await index.setSetting(known, 'yes');
+      return opened;
+    },
+  };
+}
+
+function policyOf({ hot, cold, tiering }: Config): Partial<Policy> {
+  return {
+    settleMs: hot.settleMs,
+    highWater: hot.highWater,
+    lowWater: hot.lowWater,
+    writeThrough: tiering.protect === 'write-through',
+    recall: tiering.recall,
+    evictMinAgeMs: tiering.evictMinAgeMs,
+    cloudDirectQuorum: cold.cloudDirectQuorum,
+  };
+}

@@ -1,0 +1,45 @@
+// filmroom status: the state of the archive on one screen.
+import type { Command } from 'commander';
+import type { StatusView } from '../../gateway/admin/status.js';
+import { EXIT } from '../exit.js';
+import { formatBytes, formatSeconds, formatTable, plural } from '../format.js';
+import { type Io, print, printJson } from '../io.js';
+import { serverCommand, withServer } from '../server-command.js';
+
+export function statusCommand(io: Io): Command {
+  return withServer(io, serverCommand('status', 'the state of the archive'), async (client, { json }) => {
+    const status = await client.status();
+    if (json) printJson(io, status);
+    else print(io, describeStatus(status));
+    return EXIT.done;
+  });
+}
+
+export function describeStatus(status: StatusView): string {
+  const { studies, bytes, unprotected } = status;
+  const age = unprotected.oldestAgeSeconds;
+  const free = (n: number | null) => (n === null ? 'unknown' : `${formatBytes(n)} free`);
+  return [
+    `${plural(studies.hot, 'study', 'studies')} hot (${formatBytes(bytes.hot)}), ${studies.protected} of them protected; ${studies.cold} cold (${formatBytes(bytes.cold)})`,
+    unprotected.instances === 0
+      ? 'everything is protected'
+      : `not yet protected: ${plural(unprotected.instances, 'instance')}, ${formatBytes(unprotected.bytes)}${age === null ? '' : `, the oldest ${formatSeconds(age)} old`}`,
+    `new instances go to: ${status.ingest}`,
+    '',
+    formatTable([
+      ['VOLUME', 'STATE', 'SPACE', ''],
+      ...status.volumes.map((one) => [one.name, one.state, free(one.bytesFree), one.detail ?? '']),
+    ]),
+    '',
+    formatTable([
+      ['REPLICA', 'STATE', 'OWED', ''],
+      ...status.replicas.map((one) => [
+        one.name,
+        one.state,
+        one.debt.packs === 0 ? 'nothing' : `${plural(one.debt.packs, 'pack')}, ${formatBytes(one.debt.bytes)}`,
+        one.detail ?? '',
+      ]),
+    ]),
+    ...(status.jobs.length === 0 ? [] : ['', `${plural(status.jobs.length, 'job')} running: filmroom jobs`]),
+  ].join('\n');
+}

@@ -1,0 +1,61 @@
+// Runs one job of the server for a command: shows its progress, prints its report, gives its exit code.
+import type { JobView } from '../gateway/admin/jobs.js';
+import type { ServerClient } from './client.js';
+import { type ExitCode, exitCodeOfJob } from './exit.js';
+import { formatBytes, plural } from './format.js';
+import { type Io, note, print, printJson } from './io.js';
+import { createProgressLine } from './progress.js';
+
+/** @param request `{ kind, … }` as POST /admin/api/jobs takes it. */
+export async function runJob(
+  io: Io,
+  client: ServerClient,
+  request: { readonly kind: string; readonly [key: string]: unknown },
+  json: boolean,
+): Promise<ExitCode> {
+  const line = createProgressLine(io.stderr, request.kind, () => performance.now());
+  let job: JobView;
+  try {
+    job = await client.runJob(request, ({ progress }) => {
+      if (progress !== null) line.update(progress);
+    });
+  } finally {
+    line.end();
+  }
+  if (json)
+    printJson(io, { id: job.id, state: job.state, ...job.report, ...(job.error === null ? {} : { error: job.error }) });
+  else print(io, describeJob(job));
+  for (const { item, code, detail } of failuresOf(job)) note(io, `  ${item}: ${code}: ${detail}`);
+  return exitCodeOfJob(job.state);
+}
+
+function failuresOf(job: JobView): readonly { item: string; code: string; detail: string }[] {
+  return [
+    ...(job.report?.failures ?? []),
+    ...(job.report?.unavailable ?? []).map((item) => ({
+      item,
+      code: 'UNAVAILABLE',
+      detail: 'did not answer; nothing is known of it',
+    })),
+  ];
+}
+
+/** One line: how it ended and what was done, in the words of its report. */
+export function describeJob(job: JobView): string {
+  const head = `${job.kind} ${job.state}`;
+  if (job.error !== null && job.state !== 'cancelled') return `${head}: ${job.error.detail}`;
+  const words: Readonly<Record<string, (n: number) => string>> = {
+    studies: (n) => plural(n, 'study', 'studies'),
+    packs: (n) => plural(n, 'pack'),
+    objects: (n) => `${plural(n, 'object')} looked at`,
+    repaired: (n) => `${n} repaired`,
+    bytes: formatBytes,
+    evicted: (n) => `${n} evicted`,
+  };
+  const parts: string[] = [];
+  for (const [key, value] of Object.entries(job.report ?? {})) {
+    if (typeof value === 'number') parts.push(words[key]?.(value) ?? `${key} ${value}`);
+    if (key === 'findings' && Array.isArray(value)) parts.push(plural(value.length, 'finding'));
+  }
+  return parts.length === 0 ? head : `${head}: ${parts.join(', ')}`;
+}
