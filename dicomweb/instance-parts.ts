@@ -4,8 +4,11 @@
 import { Readable } from 'node:stream';
 import { createInflateRaw } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
+import { ByteWindow } from '../dicom/byte-window.js';
 import type { InstanceLayout } from '../dicom/instance.js';
 import { decodeLayout } from '../dicom/layout.js';
+import { FILE_META_BYTES_MAX } from '../dicom/limits.js';
+import { readFileMeta } from '../dicom/part10.js';
 import type { Archive, InstanceRecord, Scope } from '../tiering/archive/archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import type { Exchange } from './exchange.js';
@@ -55,14 +58,12 @@ export function partSegment(archive: Archive, instance: OpenInstance, start: num
   };
 }
 
-/** Where the data set begins: behind the file meta information, whose length its first element says (PS3.10 7.1). */
+/** Where the data set begins: behind the file meta information. */
 async function dataSetStart(archive: Archive, record: InstanceRecord, signal: AbortSignal): Promise<number> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of archive.read(record, { start: 128, end: 144 }, signal)) pieces.push(piece);
-  const head = Buffer.concat(pieces);
-  const isGroupLength = head.length === 16 && head.readUInt32LE(4) === 2 && head.toString('latin1', 8, 10) === 'UL';
-  if (!isGroupLength) throw new ArchiveError('CORRUPT', 'a deflated instance has no file meta group length');
-  return 144 + head.readUInt32LE(12);
+  const end = Math.min(record.end - record.start, FILE_META_BYTES_MAX);
+  for await (const piece of archive.read(record, { start: 0, end }, signal)) pieces.push(piece);
+  return readFileMeta(new ByteWindow(Buffer.concat(pieces))).end;
 }
 
 async function* inflatedRange(
