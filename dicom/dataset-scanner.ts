@@ -36,19 +36,28 @@ const FLOAT_PIXEL_DATA = 0x7fe00008;
 const DOUBLE_PIXEL_DATA = 0x7fe00009;
 const PIXEL_DATA = 0x7fe00010;
 const UN_ENCODING = { explicit: false, bigEndian: false } as const;
-/** PS3.5 7.8.1: these groups are of no data set. 0000 and 0002 are of commands and of file meta information. */
-const FORBIDDEN_GROUPS: ReadonlySet<number> = new Set([0x0000, 0x0001, 0x0002, 0x0003, 0x0005, 0x0007, 0xffff]);
+
+/** PS3.5 7.8.1: these groups are of no data set; 0000 and 0002 are of commands and of file meta information. FFFE is of delimiters. */
+function isForbidden(group: number): boolean {
+  return group < 8 ? group !== 4 && group !== 6 : group >= 0xfffe;
+}
+
+interface Opening {
+  readonly vr: Vr;
+  readonly text: string;
+}
 
 /** `"gggggggg":{"vr":"XX"`, made once for each usual tag. Bounded, since private tags are anyone's. */
-const openings = new Map<number, string>();
+const openings = new Map<number, Opening>();
 const OPENINGS_MAX = 16_384;
 
 function opening(tag: number, vr: Vr): string {
-  const key = tag * 64 + vr.id;
+  // As a signed 32-bit number a tag needs no heap number as a key.
+  const key = tag | 0;
   const found = openings.get(key);
-  if (found !== undefined) return found;
+  if (found !== undefined && found.vr === vr) return found.text;
   const text = `"${tag.toString(16).toUpperCase().padStart(8, '0')}":{"vr":"${vr.name}"`;
-  if (openings.size < OPENINGS_MAX) openings.set(key, text);
+  if (found !== undefined || openings.size < OPENINGS_MAX) openings.set(key, { vr, text });
   return text;
 }
 
@@ -111,7 +120,7 @@ class DatasetScanner {
 
   /** Ends the innermost context. */
   #close(): void {
-    const { json, levels } = this.#state;
+    const { json } = this.#state;
     const context = this.#context;
     const parent = context.parent as Context;
     this.#context = parent;
@@ -123,7 +132,7 @@ class DatasetScanner {
     json.push(context.items > 0 ? ']}' : '}');
     if (parent.parent !== null) return;
     const level = levelOfTag(context.tag);
-    if (level !== undefined) levels.push({ level, start: context.jsonStart, end: json.length });
+    if (level !== undefined) this.#state.addLevel(level, context.jsonStart, json.length);
   }
 
   /** Reads an item header or delimiter of a sequence. */
@@ -183,7 +192,7 @@ class DatasetScanner {
       this.#close();
       return false;
     }
-    if (FORBIDDEN_GROUPS.has(tag >>> 16) || tag >>> 16 === 0xfffe) {
+    if (isForbidden(tag >>> 16)) {
       if (tag === 0 && context.parent === null && this.#onlyZerosFollow()) return true;
       throw state.error('MALFORMED', 'an element that no data set has', state.at, tag);
     }
@@ -312,7 +321,7 @@ class DatasetScanner {
 
   #characterSet(context: Context, from: number, to: number): void {
     const { window, warnings } = this.#state;
-    context.charset = characterSetOf(asciiValues(window.bytes, from, Math.min(to, from + 1024)));
+    context.charset = characterSetOf(asciiValues(window, from, Math.min(to, from + 1024)));
     if (context.charset.complaint !== null) warnings.add('CHARSET', context.charset.complaint, SPECIFIC_CHARACTER_SET);
   }
 
@@ -333,7 +342,7 @@ class DatasetScanner {
 
   /** Writes one element that is not a sequence. */
   #write(context: Context, tag: number, vr: Vr, members: string): void {
-    const { json, levels } = this.#state;
+    const json = this.#state.json;
     const separator = context.empty ? '' : ',';
     context.empty = false;
     if (context.parent === null) {
@@ -341,7 +350,7 @@ class DatasetScanner {
       if (level !== undefined) {
         const start = json.length + separator.length;
         json.push(`${separator}${opening(tag, vr)}${members}}`);
-        levels.push({ level, start, end: json.length });
+        this.#state.addLevel(level, start, json.length);
         return;
       }
     }

@@ -89,6 +89,7 @@ function assemble(state: ScanState, meta: FileMeta): ParsedInstance {
 
 function levelsOf(state: ScanState, marked: string, unmark: (text: string) => string): LevelAttributes {
   const members: Record<Level, string[]> = { study: [], series: [], instance: [] };
-  for (const { level, start, end } of state.levels) members[level].push(unmark(marked.slice(start, end)));
-  return levelObjects(members);
+  for (const { level, start, end } of state.levels) members[level].push(marked.slice(start, end));
+  const { study, series, instance } = levelObjects(members);
+  return { study: unmark(study), series: unmark(series), instance: unmark(instance) };
 }

@@ -21,6 +21,12 @@ export type FoundPixels =
   | { readonly kind: 'native'; readonly range: ByteRange; readonly sampleBits: number | null }
   | { readonly kind: 'encapsulated'; readonly fragments: Fragments };
 
+interface LevelRange {
+  readonly level: Level;
+  readonly start: number;
+  end: number;
+}
+
 export class ScanState {
   readonly window: ByteWindow;
   readonly syntax: TransferSyntax;
@@ -28,8 +34,8 @@ export class ScanState {
   readonly json = new JsonText();
   readonly top: TopLevel;
   readonly bulk: BulkValue[] = [];
-  /** Ranges of the JSON text: `"gggggggg":{…}` of one attribute. */
-  readonly levels: { readonly level: Level; readonly start: number; readonly end: number }[] = [];
+  /** Ranges of the JSON text: `"gggggggg":{…}` of attributes that follow one another. */
+  readonly levels: LevelRange[] = [];
   pixels: FoundPixels | null = null;
   /** Offset of the next byte to read. */
   at: number;
@@ -49,6 +55,13 @@ export class ScanState {
 
   error(fault: DicomFault, what: string, offset: number, tag?: number): DicomError {
     return new DicomError(fault, what, { offset, tag, inflated: this.syntax.deflated });
+  }
+
+  /** Notes that the JSON text `[start, end)` is an attribute of `level`. */
+  addLevel(level: Level, start: number, end: number): void {
+    const last = this.levels[this.levels.length - 1];
+    if (last !== undefined && last.level === level && last.end + 1 === start) last.end = end;
+    else this.levels.push({ level, start, end });
   }
 
   /** Notes a bulk value and gives the JSON member that refers to it. */

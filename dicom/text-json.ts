@@ -1,6 +1,6 @@
 // Text values as PS3.18 F.2.3 JSON. The usual value is ASCII without anything to escape: it is copied in one
 // step. All else is decoded first and split at backslashes afterwards, since in GB18030 or Shift JIS a backslash may be half of a character.
-import type { FastBuffer } from './byte-window.js';
+import type { ByteWindow } from './byte-window.js';
 import type { CharacterSet } from './charset.js';
 import { decimalJson } from './number-json.js';
 import { Kind, type Vr } from './vr.js';
@@ -80,12 +80,13 @@ function severalJson(vr: Vr, text: string, quote: (text: string) => string): str
  */
 export function textJson(
   vr: Vr,
-  bytes: FastBuffer,
+  window: ByteWindow,
   start: number,
   end: number,
   charset: CharacterSet,
   onMislabelled: (read: string) => void,
 ): string {
+  const bytes = window.bytes;
   const to = trimmedEnd(bytes, start, end);
   if (to === start) return '';
   const single = vr.kind === Kind.LONG_TEXT || vr.kind === Kind.URI;
@@ -93,37 +94,38 @@ export function textJson(
   if (seen === PLAIN) {
     let from = start;
     if (bytes[from] === 0x20 && leadingIsPad(vr)) while (bytes[from] === 0x20) from++;
-    const text = bytes.latin1Slice(from, to);
+    const text = window.latin1(from, to);
     return vr.kind === Kind.PERSON || vr.kind === Kind.NUMBER_TEXT ? oneJson(vr, text, quotePlain) : `"${text}"`;
   }
-  if (seen === SEVERAL && !single) return severalJson(vr, bytes.latin1Slice(start, to), quotePlain);
-  const text = decoded(vr, bytes, start, to, charset, onMislabelled);
+  if (seen === SEVERAL && !single) return severalJson(vr, window.latin1(start, to), quotePlain);
+  const text = decoded(vr, window, start, to, charset, onMislabelled);
   return single ? JSON.stringify(text) : severalJson(vr, text, quoteAny);
 }
 
 /** The text of a value field, whatever is in it, with its padding. */
 function decoded(
   vr: Vr,
-  bytes: FastBuffer,
+  window: ByteWindow,
   start: number,
   end: number,
   charset: CharacterSet,
   onMislabelled: (read: string) => void,
 ): string {
+  const bytes = window.bytes;
   for (let at = start; at < end; at++) {
     const byte = bytes[at] as number;
     if (byte === 0x1b || byte > 0x7e) {
       return charset.decode(bytes.subarray(start, end), vr.kind === Kind.PERSON, onMislabelled);
     }
   }
-  return bytes.latin1Slice(start, end);
+  return window.latin1(start, end);
 }
 
 /** The values of an ASCII text element (UIDs, codes), padding removed; for the scanner's own use. */
-export function asciiValues(bytes: FastBuffer, start: number, end: number): readonly string[] {
-  const to = trimmedEnd(bytes, start, end);
-  return bytes
-    .latin1Slice(start, to)
+export function asciiValues(window: ByteWindow, start: number, end: number): readonly string[] {
+  const to = trimmedEnd(window.bytes, start, end);
+  return window
+    .latin1(start, to)
     .split('\\')
     .map((value) => trimmed(value, true));
 }

@@ -1,5 +1,6 @@
 // One value as its JSON members: `,"Value":[…]`, `,"InlineBinary":"…"`, `,"BulkDataURI":"…"`, or nothing for an
 // empty one (PS3.18 F.2.5). Decides what is inline and what is bulk.
+import type { FastBuffer } from './byte-window.js';
 import { BULK_DEPTH_MAX, INLINE_BINARY_BYTES_MAX, INLINE_TEXT_BYTES_MAX, INLINE_VALUE_BYTES_MAX } from './limits.js';
 import { numbersJson } from './number-json.js';
 import type { Context } from './scan-context.js';
@@ -33,12 +34,12 @@ export function inlineJson(
       return values === '' ? '' : `,"Value":[${values}]`;
     }
     case Kind.BINARY:
-      return `,"InlineBinary":"${base64(bytes.subarray(start, end), bigEndian ? vr.unit : 1)}"`;
+      return `,"InlineBinary":"${bigEndian ? swappedBase64(bytes, start, end, vr.unit) : bytes.base64Slice(start, end)}"`;
     default: {
       if (end - start > INLINE_TEXT_BYTES_MAX) {
         throw state.error('LIMIT', `a text of more than ${INLINE_TEXT_BYTES_MAX} bytes`, state.at, tag);
       }
-      const values = textJson(vr, bytes, start, end, context.charset, (read) =>
+      const values = textJson(vr, state.window, start, end, context.charset, (read) =>
         state.warnings.add('CHARSET', `text that is not in its Specific Character Set was read as ${read}`, tag),
       );
       return values === '' ? '' : `,"Value":[${values}]`;
@@ -47,9 +48,9 @@ export function inlineJson(
 }
 
 /** PS3.18 F.2.7: InlineBinary is little endian whatever the transfer syntax was. */
-function base64(bytes: Buffer, unit: number): string {
-  if (unit === 1 || bytes.length % unit !== 0) return bytes.toString('base64');
-  const swapped = Buffer.from(bytes);
+function swappedBase64(bytes: FastBuffer, start: number, end: number, unit: number): string {
+  if (unit === 1 || (end - start) % unit !== 0) return bytes.base64Slice(start, end);
+  const swapped = Buffer.from(bytes.subarray(start, end));
   if (unit === 2) swapped.swap16();
   else if (unit === 4) swapped.swap32();
   else swapped.swap64();
