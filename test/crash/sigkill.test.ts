@@ -87,7 +87,10 @@ describe(`${KILLS} SIGKILLs under ingest and migrate`, () => {
       expect(bad, `SEED=${SEED} after kill ${kill}`).toEqual([]);
       checked = acknowledged.length;
       const stop = new AbortController();
-      const work = [migrateOverAndOver(stop.signal), ...Array.from({ length: CLIENTS }, () => ingest(phantoms, stop.signal))];
+      const work = [
+        migrateOverAndOver(stop.signal),
+        ...Array.from({ length: CLIENTS }, () => ingest(phantoms, stop.signal)),
+      ];
       await sleep(50 + random() * 900);
       await gateway.kill('SIGKILL');
       stop.abort();

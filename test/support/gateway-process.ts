@@ -6,8 +6,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 
 /** dist/tools/cli.js, from dist/test/support. */
@@ -16,15 +16,11 @@ export const CLI = fileURLToPath(new URL('../../tools/cli.js', import.meta.url))
 export class GatewayProcess {
   readonly dir: string;
   readonly url: string;
-  readonly #port: number;
-  readonly #config: Record<string, unknown>;
   #child: ChildProcess | null = null;
   #output = '';
 
-  private constructor(dir: string, port: number, config: Record<string, unknown>) {
+  private constructor(dir: string, port: number) {
     this.dir = dir;
-    this.#port = port;
-    this.#config = config;
     this.url = `http://127.0.0.1:${port}`;
   }
 
@@ -32,7 +28,7 @@ export class GatewayProcess {
   static async prepare(config: Record<string, unknown> = {}): Promise<GatewayProcess> {
     const dir = await mkdtemp(join(tmpdir(), 'filmroom-gateway-'));
     const port = await freePort();
-    const gateway = new GatewayProcess(dir, port, config);
+    const gateway = new GatewayProcess(dir, port);
     await writeFile(gateway.configPath, stringify({ http: { host: '127.0.0.1', port }, ...config }));
     return gateway;
   }
@@ -106,12 +102,18 @@ export class GatewayProcess {
 
   /** Runs a job through the admin API to its end; resolves with what the API says of it then. */
   async job(kind: string, body: Record<string, unknown>, signal?: AbortSignal): Promise<JobAnswer> {
-    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ kind, ...body }) };
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ kind, ...body }),
+    };
     const begun = await fetch(`${this.url}/admin/api/jobs`, { ...init, signal: signal ?? null });
     if (begun.status !== 202) throw new Error(`job refused: ${begun.status} ${await begun.text()}`);
     const { id } = (await begun.json()) as { id: string };
     for (;;) {
-      const answer = (await (await fetch(`${this.url}/admin/api/jobs/${id}`, { signal: signal ?? null })).json()) as JobAnswer;
+      const answer = (await (
+        await fetch(`${this.url}/admin/api/jobs/${id}`, { signal: signal ?? null })
+      ).json()) as JobAnswer;
       if (answer.state !== 'running' && answer.state !== 'queued') return answer;
       await sleep(20, undefined, signal === undefined ? {} : { signal });
     }

@@ -6,11 +6,11 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { phantomStudies } from '../../dicom/phantom/phantom-studies.js';
-import { ArchiveRig, readAll, type RigOptions, storeBytes } from '../../test/support/archive-rig.js';
+import { ArchiveRig, type RigOptions, readAll, storeBytes } from '../../test/support/archive-rig.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid, type SopUid } from '../core/ids.js';
 import type { Archive } from './archive.js';
-import { createContext } from './open-archive.js';
 import { extractReplica } from './extract.js';
+import { createContext } from './open-archive.js';
 import { rebuildIndex } from './rebuild.js';
 
 const STUDY_QUERY = { level: 'study', matches: [], fuzzy: false, limit: 100, offset: 0, include: [] } as const;
@@ -216,10 +216,9 @@ describe('an archive', () => {
     expect((await filesUnder(rig.path('a', 'packs'))).length).toBeGreaterThan(0);
     await expectAllEqual(rig.archive);
     await rename(rig.path('r2-away'), rig.path('r2'));
-    await expect.poll(async () => (await rig.archive.status()).replicas.map((r) => r.state), { timeout: 10_000 }).toEqual([
-      'available',
-      'available',
-    ]);
+    await expect
+      .poll(async () => (await rig.archive.status()).replicas.map((r) => r.state), { timeout: 10_000 })
+      .toEqual(['available', 'available']);
     const again = await rig.archive.migrate({ all: true });
     expect(again.failures).toEqual([]);
     expect(again.evicted).toBe(again.packs);

@@ -11,7 +11,11 @@ function pack(sizes: readonly number[], gap: number) {
   const bytes = randomBytes(sizes.reduce((sum, size) => sum + size + gap, gap));
   let at = gap;
   const members = sizes.map((size) => {
-    const sha256 = parseSha256(createHash('sha256').update(bytes.subarray(at, at + size)).digest('hex'));
+    const sha256 = parseSha256(
+      createHash('sha256')
+        .update(bytes.subarray(at, at + size))
+        .digest('hex'),
+    );
     const member = { start: at, end: at + size, sha256 };
     at += size + gap;
     return member;
@@ -44,12 +48,17 @@ describe('MemberCheck', () => {
 
   it('finds one flipped bit in any member', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 1, max: 200 }), fc.nat(99), async (n, step, at) => {
-        const { bytes, members } = pack([100, 100, 100, 100], 7);
-        const start = members[n]?.start ?? 0;
-        bytes[start + at] = (bytes[start + at] ?? 0) ^ 1;
-        await expect(run(bytes, members, step)).rejects.toMatchObject({ code: 'CORRUPT' });
-      }),
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: 3 }),
+        fc.integer({ min: 1, max: 200 }),
+        fc.nat(99),
+        async (n, step, at) => {
+          const { bytes, members } = pack([100, 100, 100, 100], 7);
+          const start = members[n]?.start ?? 0;
+          bytes[start + at] = (bytes[start + at] ?? 0) ^ 1;
+          await expect(run(bytes, members, step)).rejects.toMatchObject({ code: 'CORRUPT' });
+        },
+      ),
       { verbose: true },
     );
   });

@@ -2,6 +2,7 @@
 // Each step is idempotent, so a job that was killed is simply run again.
 import { ArchiveError, codeOf } from '../core/errors.js';
 import type { StudyUid } from '../core/ids.js';
+import { forEachLimited } from '../core/queues.js';
 import type { PackRecord } from '../index/index.js';
 import type { JobFailure, JobOptions, MigrateReport, RecallReport, Selection } from './archive.js';
 import type { Committer } from './committer.js';
@@ -11,6 +12,9 @@ import { fileStudy, removeEmptyTrays } from './packer.js';
 import { protectPack } from './protect.js';
 import { recallPack } from './recall.js';
 import { selectStudies } from './selection.js';
+
+/** Small studies are all latency (syncs, round trips): a few at once hide it; each holds some chunks in memory. */
+const STUDIES_AT_ONCE = 4;
 
 /** Files what has not settled, protects, and evicts unless `keepHot`. A study that fails is reported and the rest goes on. */
 export async function migrate(
@@ -24,10 +28,11 @@ export async function migrate(
   if (studies.length > 0) await committer.rotate();
   const job = new PackJob(ctx, options, 'filing');
   let evicted = 0;
-  for (const study of studies) {
-    await job.attempt(study, async () => {
+  await forEachLimited(studies, STUDIES_AT_ONCE, async (study) => {
+    const filed = await job.attempt(study, async () => {
       await fileStudy(ctx, study, options.signal);
     });
+    if (!filed) return;
     for (const record of await job.plan(study)) {
       await job.attempt(record.id, async () => {
         job.step = 'protecting';
@@ -45,7 +50,7 @@ export async function migrate(
         job.done(record);
       });
     }
-  }
+  });
   await removeEmptyTrays(ctx);
   await ctx.index.commitDurable();
   return { studies: studies.length, packs: job.packsDone, bytes: job.bytesDone, evicted, failures: job.failures };
@@ -55,14 +60,14 @@ export async function migrate(
 export async function recall(ctx: ArchiveContext, selection: Selection, options: JobOptions): Promise<RecallReport> {
   const studies = await selectStudies(ctx, selection, options.signal);
   const job = new PackJob(ctx, options, 'recalling');
-  for (const study of studies) {
+  await forEachLimited(studies, STUDIES_AT_ONCE, async (study) => {
     for (const record of await job.plan(study)) {
       await job.attempt(record.id, async () => {
         await recallPack(ctx, record.id, options.signal);
         job.done(record);
       });
     }
-  }
+  });
   await ctx.index.commitDurable();
   return { studies: studies.length, packs: job.packsDone, bytes: job.bytesDone, failures: job.failures };
 }
@@ -100,14 +105,17 @@ class PackJob {
     this.#tell();
   }
 
-  async attempt(item: string, work: () => Promise<void>): Promise<void> {
+  /** Resolves with whether it worked; a failure is kept for the report. */
+  async attempt(item: string, work: () => Promise<void>): Promise<boolean> {
     this.#options.signal?.throwIfAborted();
     try {
       await work();
+      return true;
     } catch (error) {
       this.#options.signal?.throwIfAborted();
       const detail = error instanceof ArchiveError ? error.message : 'an unexpected error: see the server log';
       this.failures.push({ item, code: codeOf(error), detail });
+      return false;
     }
   }
 
