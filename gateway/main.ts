@@ -15,7 +15,7 @@ export interface ServeOptions {
 }
 
 /** Threads for Node's file calls: 8 for each volume and directory replica, twice over, and some for DNS. */
-export const FILE_THREADS = 64;
+const FILE_THREADS = 64;
 
 /** Serves until a signal; resolves when everything is closed. Rejects when it cannot come up. */
 export async function serve(options: ServeOptions): Promise<void> {

@@ -1,8 +1,8 @@
 // filmroom sample: phantom studies as Part 10 files, the same for the same seed. No patient was ever involved.
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { phantomStudies } from '../../dicom/phantom/phantom-studies.js';
+import { phantomStudies } from '../../dicom/phantom/phantom.js';
 import { EXIT } from '../exit.js';
 import { formatBytes, plural } from '../format.js';
 import { finish, type Io, print, printJson } from '../io.js';
@@ -21,7 +21,7 @@ function wholeNumber(text: string): number {
 export function sampleCommand(io: Io): Command {
   return new Command('sample')
     .description('write phantom studies (CT, MG, US, SR; Latin and Chinese names) as DICOM files')
-    .requiredOption('--out <dir>', 'where STUDY/SERIES/INSTANCE.dcm files go')
+    .requiredOption('--out <dir>', 'where the files go')
     .option('--seed <n>', 'the same seed gives the same bytes', wholeNumber, 1)
     .option('--json', 'the result as JSON on standard output')
     .action(async ({ out, seed, json }: Options) => {
@@ -29,10 +29,10 @@ export function sampleCommand(io: Io): Command {
         const folder = resolve(io.cwd, out);
         let instances = 0;
         let bytes = 0;
-        for (const { path, bytes: file } of phantomStudies({ seed })) {
+        await mkdir(folder, { recursive: true });
+        for (const { fileName, bytes: file } of phantomStudies({ seed })) {
           io.signal.throwIfAborted();
-          await mkdir(dirname(join(folder, path)), { recursive: true });
-          await writeFile(join(folder, path), file);
+          await writeFile(join(folder, fileName), file);
           instances += 1;
           bytes += file.length;
         }
