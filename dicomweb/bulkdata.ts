@@ -20,28 +20,26 @@ const PATH = /^[0-9A-F]{8}(\/\d{1,7}\/[0-9A-F]{8}){0,64}$/;
 const BYTE_VRS: ReadonlySet<string> = new Set(['OB', 'UN', 'UC', 'UT', 'UR', 'LT', 'ST', 'DS', 'IS']);
 
 interface Value {
-  readonly ranges: readonly ByteRange[];
+  /** One for each part: a single value, or the frames of compressed pixel data (PS3.18 8.7.3.3.2). */
+  readonly parts: readonly (readonly ByteRange[])[];
   readonly mediaType: string;
   readonly syntax: string | null;
 }
 
-function pixelValue(layout: InstanceLayout, stored: TransferSyntax): Value | null {
-  const { pixels } = layout;
-  if (pixels === null || pixels.kind === 'native') return null;
-  if (pixels.frames.length > 1) {
-    throw new HttpProblem(
-      406,
-      `the pixel data is ${pixels.frames.length} compressed frames: ask for frames/1 and so on`,
-    );
+/** Compressed pixel data of the top level; null for anything else. */
+function compressedPixels(layout: InstanceLayout, path: string, stored: TransferSyntax): Value | null {
+  if (path !== PIXEL_DATA || !stored.encapsulated) return null;
+  if (layout.pixels?.kind !== 'encapsulated') {
+    throw new ArchiveError('NOT_FOUND', 'the fragments cannot be told apart into frames: retrieve the instance');
   }
-  return { ranges: pixels.frames[0] ?? [], mediaType: stored.mediaType, syntax: stored.uid };
+  return { parts: layout.pixels.frames, mediaType: stored.mediaType, syntax: stored.uid };
 }
 
 function findValue(layout: InstanceLayout, path: string, storedUid: string): Value {
   const stored = transferSyntaxOf(storedUid);
   if (stored === undefined)
     throw new ArchiveError('CORRUPT', `the index names the unknown transfer syntax ${storedUid}`);
-  const compressed = path === PIXEL_DATA ? pixelValue(layout, stored) : null;
+  const compressed = compressedPixels(layout, path, stored);
   if (compressed !== null) return compressed;
   const value = layout.bulk.find((each) => each.path === path);
   const native = layout.pixels?.kind === 'native' && path === PIXEL_DATA ? layout.pixels : undefined;
@@ -53,7 +51,7 @@ function findValue(layout: InstanceLayout, path: string, storedUid: string): Val
       'the value is stored in big endian words, which bulk data never is: retrieve the instance',
     );
   }
-  return { ranges: [range], mediaType: OCTETS, syntax: null };
+  return { parts: [[range]], mediaType: OCTETS, syntax: null };
 }
 
 function negotiate(
@@ -67,13 +65,16 @@ function negotiate(
       range.syntaxes.length === 0 ||
       range.syntaxes.some((uid) => uid === '*' || uid === value.syntax);
     if (!fits) continue;
-    const wrap = wanted.wrap === 'multipart' ? 'multipart' : 'single';
+    const many = value.parts.length > 1;
+    if (many && wanted.wrap === 'single') continue;
+    const wrap = many || wanted.wrap === 'multipart' ? 'multipart' : 'single';
     if (covers(wanted.type, value.mediaType)) return { wrap, type: value.mediaType };
     if (covers(wanted.type, OCTETS)) return { wrap, type: OCTETS };
   }
   throw new HttpProblem(
     406,
-    `the value can be had as ${value.mediaType}${value.mediaType === OCTETS ? '' : ` or ${OCTETS}`}`,
+    `the value can be had as ${value.mediaType}${value.mediaType === OCTETS ? '' : ` or ${OCTETS}`}` +
+      (value.parts.length > 1 ? ', in multipart/related' : ''),
   );
 }
 
@@ -87,14 +88,18 @@ export async function retrieveBulkData(exchange: Exchange): Promise<void> {
   const choice = negotiate(exchange.accept, value);
   const contentType = value.syntax === null ? choice.type : `${choice.type};transfer-syntax=${value.syntax}`;
   const location = `${instanceLocation(exchange.linkRoot, instance.record)}/bulkdata/${path}`;
-  const content = value.ranges.map(({ start, end }) => partSegment(archive, instance, start, end));
+  const parts = value.parts.map((ranges) => ({
+    contentType,
+    location,
+    content: ranges.map(({ start, end }) => partSegment(archive, instance, start, end)),
+  }));
   if (choice.wrap === 'single') {
     const etag = `"${instance.record.sha256}/b${path}"`;
-    await sendSinglePart(exchange, { contentType, location, etag, segments: content });
+    await sendSinglePart(exchange, { contentType, location, etag, segments: parts.flatMap((part) => part.content) });
     return;
   }
   const boundary = drawBoundary(random);
-  const segments = multipartSegments([{ contentType, location, content }], boundary);
+  const segments = multipartSegments(parts, boundary);
   await sendAnswer(exchange, {
     status: 200,
     headers: { 'Content-Type': multipartType(choice.type, boundary) },

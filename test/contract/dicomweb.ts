@@ -223,13 +223,13 @@ function describeSearch(rig: () => DicomwebRig): void {
 
     it('pages to an end: every study once, then nothing', async () => {
       await fill();
-      const seen: unknown[] = [];
+      const seen: string[] = [];
       for (let offset = 0; ; offset++) {
         const page = await uids(`studies?limit=1&offset=${offset}`, '0020000D');
         if (page.length === 0) break;
         seen.push(...page);
       }
-      expect(seen.sort()).toEqual(['1.2.3', '1.2.4']);
+      expect(seen.sort((a, b) => a.localeCompare(b))).toEqual(['1.2.3', '1.2.4']);
     });
 
     it('gives names in UTF-8 and included attributes', async () => {
