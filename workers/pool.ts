@@ -100,7 +100,9 @@ class PiscinaPool implements WorkerPool {
 
   seal(task: SealTask): Promise<SealResult> {
     const plaintext = alone(task.plaintext);
-    return this.#run<SealResult>('seal', { ...task, ...ownKeys(task), plaintext }, [plaintext]);
+    // Every field is picked: whatever else the caller's object carries does not cross.
+    const { members } = task;
+    return this.#run<SealResult>('seal', { ...ownIdentity(task), plaintext, members }, [plaintext]);
   }
 
   async open(task: OpenTask): Promise<Uint8Array> {
@@ -109,8 +111,10 @@ class PiscinaPool implements WorkerPool {
       return openTask(task);
     }
     const bytes = alone(task.bytes);
+    const { chunkBytes, start, end } = task;
     const commitment = Uint8Array.from(task.commitment);
-    return await this.#run<Uint8Array>('open', { ...task, ...ownKeys(task), commitment, bytes }, [bytes]);
+    const identity = ownIdentity(task);
+    return await this.#run<Uint8Array>('open', { ...identity, commitment, chunkBytes, start, end, bytes }, [bytes]);
   }
 
   async hash(task: HashTask): Promise<HashResult> {
@@ -156,19 +160,29 @@ class PiscinaPool implements WorkerPool {
   }
 }
 
-/** Copies of the small fields: cloning a view clones all of the memory that it looks at. */
-function ownKeys(task: { readonly dek: Uint8Array; readonly dekId: Uint8Array; readonly salt: Uint8Array }): {
-  readonly dek: Uint8Array;
-  readonly dekId: Uint8Array;
-  readonly salt: Uint8Array;
-} {
-  return { dek: Uint8Array.from(task.dek), dekId: Uint8Array.from(task.dekId), salt: Uint8Array.from(task.salt) };
+type ChunkFields = Pick<OpenTask, 'pack' | 'chunk' | 'suite' | 'dek' | 'dekId' | 'salt'>;
+
+/** What names a chunk and its key, in copies: cloning a view clones all of the memory that it looks at. */
+function ownIdentity({ pack, chunk, suite, dek, dekId, salt }: ChunkFields): ChunkFields {
+  return {
+    pack,
+    chunk,
+    suite,
+    dek: Uint8Array.from(dek),
+    dekId: Uint8Array.from(dekId),
+    salt: Uint8Array.from(salt),
+  };
 }
 
 function poolError(error: unknown, name: string): ArchiveError {
   if (error instanceof ArchiveError) return error;
   if (error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
     return new ArchiveError('LIMIT', `worker task ${name} ran out of memory`, { cause: error });
+  }
+  if (error instanceof Error && error.name === 'DataCloneError') {
+    return new ArchiveError('INTERNAL', `worker task ${name} was given memory that is not its giver's`, {
+      cause: error,
+    });
   }
   return new ArchiveError('UNAVAILABLE', `worker task ${name} was lost with its thread`, { cause: error });
 }

@@ -57,11 +57,6 @@ export class Bulkhead {
     this.#options = options;
   }
 
-  /** Calls that are past their deadline and have not come back. */
-  get hungCalls(): number {
-    return this.#overdue;
-  }
-
   /**
    * Runs `work` in a slot. Rejects with ArchiveError: what the work threw, by errno; UNAVAILABLE at the deadline, after `close`,
    * at once when every slot is taken and a call in them is hung, or when too many wait; ABORTED by the signal. Hung work keeps its slot.
