@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['dist/test/e2e/**/*.test.js'],
+    include: ['dist/test/{e2e,crash}/**/*.test.js'],
     pool: 'forks',
     fileParallelism: false,
     testTimeout: 120_000,

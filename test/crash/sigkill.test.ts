@@ -3,7 +3,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { phantomStudies } from '../../dicom/phantom/phantom-studies.js';
+import { phantomStudies } from '../../dicom/phantom/phantom.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { retrieve, stow } from '../support/stow.js';
 
@@ -31,7 +31,7 @@ function seeded(seed: number): () => number {
 }
 
 function* endlessPhantoms() {
-  for (let seed = SEED; ; seed += 1) yield* phantomStudies({ seed, studies: 3, scale: 'small' });
+  for (let seed = SEED; ; seed += 1) yield* phantomStudies({ seed, studies: 3, slices: 4, shrink: 8 });
 }
 
 let gateway: GatewayProcess;

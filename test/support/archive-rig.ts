@@ -42,6 +42,8 @@ export class ArchiveRig {
   readonly #options: RigOptions;
   #archive: Archive | null = null;
   #opened = false;
+  /** Volumes that exist: from then on a directory that looks empty is a missing volume, as in production. */
+  readonly #made = new Set<string>();
 
   private constructor(dir: string, options: RigOptions) {
     this.dir = dir;
@@ -89,16 +91,19 @@ export class ArchiveRig {
       index: await openSqliteIndex({ path: this.path('index', 'filmroom.db') }),
       volumes: this.volumeNames.map((name) => ({
         name: parseVolumeName(name),
-        open: () =>
-          openLocalVolume({
+        open: async () => {
+          const volume = await openLocalVolume({
             name: parseVolumeName(name),
             path: this.path(name),
             archiveId: this.keyring.archiveId,
             ownerEpoch: 1,
-            create,
+            create: !this.#made.has(name),
             clock: systemClock,
             random: systemRandom,
-          }),
+          });
+          this.#made.add(name);
+          return volume;
+        },
       })),
       replicas,
       pool: createWorkerPool({ threads: 2 }),

@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 
-/** dist/tools/cli.js, from dist/test/support. */
-export const CLI = fileURLToPath(new URL('../../tools/cli.js', import.meta.url));
+/** The command as npm installs it, from dist/test/support. */
+export const CLI = fileURLToPath(new URL('../../tools/filmroom.cjs', import.meta.url));
 
 export class GatewayProcess {
   readonly dir: string;

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { phantomStudies } from '../../dicom/phantom/phantom-studies.js';
+import { phantomStudies } from '../../dicom/phantom/phantom.js';
 import { ArchiveRig, type RigOptions, readAll, storeBytes } from '../../test/support/archive-rig.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid, type SopUid } from '../core/ids.js';
 import type { Archive } from './archive.js';
@@ -14,7 +14,7 @@ import { createContext } from './open-archive.js';
 import { rebuildIndex } from './rebuild.js';
 
 const STUDY_QUERY = { level: 'study', matches: [], fuzzy: false, limit: 100, offset: 0, include: [] } as const;
-const PHANTOMS = [...phantomStudies({ seed: 7, studies: 4, scale: 'small' })];
+const PHANTOMS = [...phantomStudies({ seed: 7, studies: 4, slices: 4, shrink: 8 })];
 
 const rigs: ArchiveRig[] = [];
 afterEach(async () => {
