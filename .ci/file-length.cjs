@@ -3,9 +3,13 @@ const { execFileSync } = require('node:child_process');
 const { existsSync, readFileSync } = require('node:fs');
 
 const LINES_MAX = 400;
-const names = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.ts', '*.cts', '*.cjs', '*.mjs', '*.js'], {
-  encoding: 'utf8',
-});
+const names = execFileSync(
+  'git',
+  ['ls-files', '-co', '--exclude-standard', '*.ts', '*.cts', '*.cjs', '*.mjs', '*.js'],
+  {
+    encoding: 'utf8',
+  },
+);
 const long = names
   .split('\n')
   .filter((name) => name !== '' && existsSync(name))
