@@ -1,6 +1,7 @@
 // The suites that start servers of their own (Ceph RGW) or whole processes: one file at a time, as compiled.
 import { defineConfig } from 'vitest/config';
 
+// biome-ignore lint/style/noDefaultExport: vitest asks for one
 export default defineConfig({
   test: {
     include: ['dist/test/{e2e,crash}/**/*.test.js'],

@@ -1,12 +1,13 @@
 // The contract of ObjectStore as a suite: every implementation, decorator and composition runs it. What
 // one cannot do it declares, and then the suite asserts the lack.
-import { createHash, randomBytes } from 'node:crypto';
-import fc from 'fast-check';
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ObjectStore } from '../../tiering/cold/object-store.js';
 import { hasCode } from '../../tiering/core/errors.js';
 import { type ObjectKey, parseObjectKey, parseSha256 } from '../../tiering/core/ids.js';
 import { forEachLimited } from '../../tiering/core/queues.js';
+import { bytesOf } from '../support/bytes.js';
+import { agreesWithModel, listed } from './object-store-model.js';
 
 export interface StoreUnderTest {
   readonly store: ObjectStore;
@@ -18,7 +19,7 @@ export interface StoreUnderTest {
 }
 
 export interface ObjectStoreSupport {
-  /** It can be sure that an object is absent. Not so while a replica of a composition is dead: then it must say UNAVAILABLE. */
+  /** It can be sure that an object is absent, or is bad. Not so while a replica of a composition is dead: then it must say UNAVAILABLE. */
   readonly absence?: boolean;
   /** Deletes are complete. Not so while a replica is dead: then they must say UNAVAILABLE. */
   readonly delete?: boolean;
@@ -28,27 +29,9 @@ export interface ObjectStoreSupport {
   readonly programs?: number;
 }
 
-export function bytesOf(length: number, seed = 1): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let state = seed >>> 0 || 1;
-  for (let at = 0; at < length; at += 1) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    bytes[at] = state & 0xff;
-  }
-  return bytes;
-}
-
 const sha256Of = (bytes: Uint8Array) => parseSha256(createHash('sha256').update(bytes).digest('hex'));
 const key = (text: string): ObjectKey => parseObjectKey(text);
 const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
-
-async function listed(store: ObjectStore, prefix: string, after?: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const entry of store.list(prefix, after === undefined ? {} : { after })) keys.push(entry.key);
-  return keys;
-}
 
 /** Registers the suite. `skip` names tests that cannot be run here, each with the reason. */
 export function describeObjectStore(
@@ -58,6 +41,7 @@ export function describeObjectStore(
 ): void {
   const { absence = true, delete: deletes = true, nestedKeys = true, programs = 20 } = options.supports ?? {};
   const absent = { code: absence ? 'ABSENT' : 'UNAVAILABLE' };
+  const corrupt = { code: absence ? 'CORRUPT' : 'UNAVAILABLE' };
   let under: StoreUnderTest;
   let store: ObjectStore;
 
@@ -112,7 +96,15 @@ export function describeObjectStore(
         const body = bytesOf(70_000, 5);
         await store.put(key('range/a'), body);
         const ranges = [
-          ...[[0, 1], [0, 70_000], [69_999, 70_000], [1, 69_999], [65_536, 65_537], [65_535, 65_537], [0, 65_536]],
+          ...[
+            [0, 1],
+            [0, 70_000],
+            [69_999, 70_000],
+            [1, 69_999],
+            [65_536, 65_537],
+            [65_535, 65_537],
+            [0, 65_536],
+          ],
         ] as [number, number][];
         for (const [start, end] of ranges) {
           const part = await store.get(key('range/a'), { start, end });
@@ -122,14 +114,25 @@ export function describeObjectStore(
 
       test('calls a range past the end CORRUPT, never short', async () => {
         await store.put(key('range/b'), bytesOf(100));
-        for (const [start, end] of [[0, 101], [99, 101], [100, 101], [1000, 2000]] as [number, number][]) {
-          await expect(store.get(key('range/b'), { start, end })).rejects.toMatchObject({ code: 'CORRUPT' });
+        for (const [start, end] of [
+          [0, 101],
+          [99, 101],
+          [100, 101],
+          [1000, 2000],
+        ] as [number, number][]) {
+          await expect(store.get(key('range/b'), { start, end })).rejects.toMatchObject(corrupt);
         }
       });
 
       test('refuses a range that is empty or not a range', async () => {
         await store.put(key('range/c'), bytesOf(100));
-        for (const [start, end] of [[5, 5], [6, 5], [-1, 5], [0.5, 5], [0, Number.NaN]] as [number, number][]) {
+        for (const [start, end] of [
+          [5, 5],
+          [6, 5],
+          [-1, 5],
+          [0.5, 5],
+          [0, Number.NaN],
+        ] as [number, number][]) {
           await expect(store.get(key('range/c'), { start, end })).rejects.toMatchObject({ code: 'INVALID' });
         }
       });
@@ -157,7 +160,7 @@ export function describeObjectStore(
       test('refuses a body that does not match the SHA-256 given, where it says that it verifies', async () => {
         const put = store.put(key('sha/b'), bytesOf(1000, 10), { sha256: sha256Of(bytesOf(1000, 11)) });
         if (!store.capabilities.verifiesSha256) return put;
-        await expect(put).rejects.toMatchObject({ code: 'CORRUPT' });
+        await expect(put).rejects.toMatchObject(corrupt);
         await expect(store.head(key('sha/b'))).rejects.toMatchObject(absent);
       });
 
@@ -280,7 +283,7 @@ export function describeObjectStore(
       });
 
       test('goes through more keys than a page holds, and on from any of them', async () => {
-        const keys = Array.from({ length: 1_105 }, (_, at) => `page/${String(at * 7919 % 1_105).padStart(5, '0')}`);
+        const keys = Array.from({ length: 1_105 }, (_, at) => `page/${String((at * 7919) % 1_105).padStart(5, '0')}`);
         await forEachLimited(keys, 16, (text) => store.put(key(text), bytesOf(1)));
         const sorted = [...keys].sort();
         expect(await listed(store, 'page/')).toEqual(sorted);
@@ -367,84 +370,4 @@ export async function expectUnavailable(store: ObjectStore): Promise<void> {
   await expect(async () => {
     for await (const _ of store.list('')) expect.fail('an entry of a store that is not there');
   }).rejects.toMatchObject(unavailable);
-}
-
-type Step =
-  | { readonly do: 'put'; readonly at: number; readonly length: number }
-  | { readonly do: 'get' | 'delete' | 'head'; readonly at: number }
-  | { readonly do: 'range'; readonly at: number; readonly start: number; readonly length: number }
-  | { readonly do: 'list'; readonly at: number };
-
-const NAMES = ['a', 'a-b', 'b/a', 'b/c/d', 'b.x', 'c', 'c0/z', 'd/d/d/d'];
-
-async function agreesWithModel(
-  store: ObjectStore,
-  { programs, deletes, absentCode }: { programs: number; deletes: boolean; absentCode: string },
-): Promise<void> {
-  const at = fc.nat(NAMES.length - 1);
-  const step: fc.Arbitrary<Step> = fc.oneof(
-    fc.record({ do: fc.constant('put' as const), at, length: fc.nat(3000) }),
-    fc.record({ do: fc.constantFrom('get' as const, 'head' as const, ...(deletes ? ['delete' as const] : [])), at }),
-    fc.record({ do: fc.constant('range' as const), at, start: fc.nat(3000), length: fc.integer({ min: 1, max: 3000 }) }),
-    fc.record({ do: fc.constant('list' as const), at }),
-  );
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
-      const space = `model/${randomBytes(6).toString('hex')}/`;
-      const model = new Map<string, Uint8Array>();
-      for (const [number, one] of steps.entries()) {
-        await runStep(store, model, space, one, number, absentCode);
-      }
-    }),
-    { numRuns: programs },
-  );
-}
-
-async function runStep(
-  store: ObjectStore,
-  model: Map<string, Uint8Array>,
-  space: string,
-  step: Step,
-  number: number,
-  absentCode: string,
-): Promise<void> {
-  const name = key(space + (NAMES[step.at] ?? 'a'));
-  const known = model.get(name);
-  switch (step.do) {
-    case 'put': {
-      const body = bytesOf(step.length, number + 1);
-      await store.put(name, body);
-      model.set(name, body);
-      return;
-    }
-    case 'delete':
-      await store.delete(name);
-      model.delete(name);
-      return;
-    case 'list': {
-      const after = name;
-      const wanted = [...model.keys()].filter((text) => text > after).sort();
-      expect(await listed(store, space, after)).toEqual(wanted);
-      return;
-    }
-    case 'head':
-      if (known === undefined) await expect(store.head(name)).rejects.toMatchObject({ code: absentCode });
-      else expect(await store.head(name)).toEqual({ bytes: known.byteLength });
-      return;
-    case 'get':
-      if (known === undefined) await expect(store.get(name)).rejects.toMatchObject({ code: absentCode });
-      else expect(same(await store.get(name), known)).toBe(true);
-      return;
-    case 'range': {
-      const range = { start: step.start, end: step.start + step.length };
-      if (known === undefined) {
-        await expect(store.get(name, range)).rejects.toMatchObject({ code: absentCode });
-      } else if (range.end > known.byteLength) {
-        const code = absentCode === 'ABSENT' ? 'CORRUPT' : 'UNAVAILABLE';
-        await expect(store.get(name, range)).rejects.toMatchObject({ code });
-      } else {
-        expect(same(await store.get(name, range), known.subarray(range.start, range.end))).toBe(true);
-      }
-    }
-  }
 }

@@ -77,12 +77,19 @@ function siteOf(dir: string, number: number, line: string): RgwSite {
     region,
     stop: async () => {
       const pid = signal('SIGKILL');
-      while ((await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() === 'radosgw') await pause(10);
+      // Where nobody reaps it, a dead process stays as a zombie.
+      while (/^State:\s[^ZX]/m.test(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''))) await pause(10);
       await rm(pidFile, { force: true });
     },
     start: async () => {
       await run(join(dir, `start-${number}`), [], { timeout: 60_000 });
-      while (!(await fetch(endpoint).then(() => true, () => false))) await pause(20);
+      while (
+        !(await fetch(endpoint).then(
+          () => true,
+          () => false,
+        ))
+      )
+        await pause(20);
     },
     pause: () => void signal('SIGSTOP'),
     resume: () => void signal('SIGCONT'),

@@ -61,6 +61,8 @@ osd_objectstore = memstore
 osd_class_load_list = *
 osd_class_default_list = *
 osd_heartbeat_grace = 120
+# Of a killed gateway: its successor would wait for it at the first new bucket.
+osd_client_watch_timeout = 2
 [client]
 # The gateway's own default, secure, cannot be had without keys: it would wait for 300 s.
 ms_mon_client_mode = crc

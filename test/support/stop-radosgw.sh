@@ -8,7 +8,8 @@ dir=${1:?DIR}
 stop() { # pid file, process name
   local pid; pid=$(cat "$1" 2> /dev/null) || return 0
   [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = "$2" ] && kill -KILL "$pid"
-  for ((n = 0; n < 100; n++)); do [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = "$2" ] || break; sleep 0.02; done
+  # Where nobody reaps it, a dead process stays as a zombie.
+  for ((n = 0; n < 100; n++)); do grep -q '^State:.[^ZX]' "/proc/$pid/status" 2> /dev/null || break; sleep 0.02; done
   rm -f "$1"
 }
 for file in "$dir"/pids/client.rgw.*; do stop "$file" radosgw; done

@@ -4,7 +4,8 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bytesOf, describeObjectStore, expectUnavailable } from '../../../test/contract/object-store.js';
+import { describeObjectStore, expectUnavailable } from '../../../test/contract/object-store.js';
+import { bytesOf } from '../../../test/support/bytes.js';
 import { systemClock, systemRandom } from '../../core/clock.js';
 import { parseObjectKey } from '../../core/ids.js';
 import type { ObjectStore } from '../object-store.js';
@@ -41,7 +42,8 @@ for (const [name, namesMax] of [
     },
     {
       supports: { nestedKeys: false },
-      skip: namesMax === undefined ? {} : { 'goes through more keys than a page holds, and on from any of them': 'slow' },
+      skip:
+        namesMax === undefined ? {} : { 'goes through more keys than a page holds, and on from any of them': 'slow' },
     },
   );
 }

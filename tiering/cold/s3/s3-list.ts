@@ -25,6 +25,10 @@ export async function* listObjects(
   let landmark: string | undefined;
   for (let pages = 1; ; pages += 1) {
     const page = await fetchPage(connection, { prefix, after, token }, signal);
+    // Every real listing says whether it goes on: an empty answer, or a web page, is not an empty bucket.
+    if (page.IsTruncated === undefined) {
+      throw new ArchiveError('CORRUPT', `list ${prefix} at ${connection.place}: the answer is not a listing`);
+    }
     for (const object of page.Contents ?? []) {
       const key = keyIn(connection, object.Key ?? '');
       if (key === undefined || key === last || !key.startsWith(prefix)) continue;
@@ -33,7 +37,7 @@ export async function* listObjects(
       last = key;
       yield { key, bytes: object.Size ?? 0 };
     }
-    if (page.IsTruncated !== true) return;
+    if (!page.IsTruncated) return;
     token = page.NextContinuationToken;
     // A circle of pages comes back to the landmark, which moves ahead at every power of two.
     if (token === undefined || token === landmark) {
