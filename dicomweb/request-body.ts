@@ -22,11 +22,9 @@ export async function* requestBody(
   const stop = new AbortController();
   let allowanceMs = limits.bodyGraceMs;
   let waitingSince: number | null = null;
-  let tooSlow: (error: Error) => void = () => undefined;
-  const slow = new Promise<never>((_, reject) => {
-    tooSlow = reject;
-  });
-  slow.catch(() => undefined);
+  // Fails the wait that is under way. Not a promise to race against: each race would hold on to its chunk for as long as
+  // the slower promise lives, which is the whole body.
+  let failWait: (error: Error) => void = () => undefined;
 
   const charge = (nowMs: number) => {
     if (waitingSince !== null) allowanceMs -= nowMs - waitingSince;
@@ -38,7 +36,7 @@ export async function* requestBody(
       if (waitingSince === null) continue;
       charge(clock.monotonicMs());
       if (allowanceMs > 0) continue;
-      tooSlow(
+      failWait(
         new HttpProblem(408, `the body came slower than ${limits.bodyBytesPerSecondMin} bytes a second`, {
           code: 'ABORTED',
         }),
@@ -51,7 +49,10 @@ export async function* requestBody(
   try {
     for (;;) {
       waitingSince = clock.monotonicMs();
-      const next = await Promise.race([chunks.next(), slow]);
+      const next = await new Promise<IteratorResult<Buffer>>((resolve, reject) => {
+        failWait = reject;
+        chunks.next().then(resolve, reject);
+      });
       charge(clock.monotonicMs());
       waitingSince = null;
       if (next.done === true) return;
