@@ -40,6 +40,11 @@ export class Committer {
     return this.#cloud.available() ? 'cloud-direct' : 'refused';
   }
 
+  /** A volume that came back may hold arrivals that the index had lost: numbers go on above them. */
+  goOnAbove(seq: number): void {
+    this.#seq = Math.max(this.#seq, seq);
+  }
+
   /** The next arrival number, for what is written before it is submitted. */
   nextSeq(): number {
     this.#seq += 1;
@@ -192,7 +197,7 @@ export class Committer {
   async #trayFor(bytes: number): Promise<TrayLog | null> {
     const current = this.#tray;
     const full = current !== null && current.bytes > 0 && current.bytes + bytes > TRAY_BYTES_MAX;
-    if (current !== null && !full && this.#ctx.volumes.writable(bytes)?.name === current.volume) return current;
+    if (current !== null && !full && this.#ctx.volumes.canTake(current.volume, bytes)) return current;
     if (current !== null) {
       await this.#tail;
       await this.#endTray();

@@ -61,6 +61,12 @@ export async function recall(ctx: ArchiveContext, selection: Selection, options:
   const studies = await selectStudies(ctx, selection, options.signal);
   const job = new PackJob(ctx, options, 'recalling');
   await forEachLimited(studies, STUDIES_AT_ONCE, async (study) => {
+    // What was stored cloud-direct lies in sealed trays: filing it is what brings it to a volume.
+    await job.attempt(study, async () => {
+      for await (const _tray of ctx.index.packs({ study, kind: 'tray', hot: ['cold'], limit: 1 })) {
+        await fileStudy(ctx, study, options.signal);
+      }
+    });
     for (const record of await job.plan(study)) {
       await job.attempt(record.id, async () => {
         await recallPack(ctx, record.id, options.signal);
@@ -92,7 +98,8 @@ class PackJob {
   /** The packs of a study, added to the total. */
   async plan(study: StudyUid): Promise<PackRecord[]> {
     const records: PackRecord[] = [];
-    for await (const record of this.#ctx.index.packs({ study })) records.push(record);
+    // Trays are not a study's own: what lives in one now has come since the study was filed, and moves with the next filing.
+    for await (const record of this.#ctx.index.packs({ study, kind: 'pack' })) records.push(record);
     this.#packsTotal += records.length;
     this.#bytesTotal += records.reduce((sum, r) => sum + r.bytes, 0);
     this.#tell();

@@ -88,8 +88,13 @@ async function protectDue(ctx: ArchiveContext, signal: AbortSignal): Promise<voi
   if (up.length === 0) return;
   const createdBeforeMs = ctx.clock.nowMs() - ctx.policy.protectAfterMs;
   const due: PackId[] = [];
-  for await (const record of ctx.index.packs({ kind: 'pack', lackingOn: up, createdBeforeMs, limit: PROTECT_ROUND }))
+  for await (const record of ctx.index.packs({ kind: 'pack', lackingOn: up, createdBeforeMs })) {
+    // What lies only on a volume that is away waits for it: the status says so, once, and not the log every second.
+    const away = record.volume !== null && ctx.volumes.readable(record.volume) === null;
+    if (away && record.placements.length === 0) continue;
     due.push(record.id);
+    if (due.length >= PROTECT_ROUND) break;
+  }
   for (const id of due) {
     signal.throwIfAborted();
     try {

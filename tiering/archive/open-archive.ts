@@ -4,6 +4,7 @@ import type { WorkerPool } from '../../workers/pool.js';
 import type { ReplicaSet } from '../cold/replicas/replica-set.js';
 import type { Clock, Random } from '../core/clock.js';
 import { codeOf } from '../core/errors.js';
+import type { StudyUid } from '../core/ids.js';
 import type { Keyring } from '../format/keyring.js';
 import { PackIds } from '../format/pack-id.js';
 import type { Volume } from '../hot/volume.js';
@@ -64,8 +65,10 @@ export function createContext(
 /** Opens the volumes, makes everything acknowledged visible, starts the movers. FOREIGN and LOCKED volumes make it reject. */
 export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const reconciling = new Set<Promise<void>>();
+  let committer: Committer | null = null;
   const ctx = createContext(options, async (context, volume) => {
     await recoverTrays(context, volume);
+    committer?.goOnAbove(await context.index.highestSeq());
     const work: Promise<void> = reconcilePacks(context, volume)
       .catch((error: unknown) => {
         context.log({
@@ -79,7 +82,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   });
   await ctx.damage.load();
   await ctx.volumes.open();
-  const committer = new Committer(ctx, await ctx.index.highestSeq());
+  committer = new Committer(ctx, await ctx.index.highestSeq());
   const movers = new Movers(ctx);
   movers.start();
   return assemble(ctx, committer, movers, reconciling);
@@ -101,8 +104,8 @@ function assemble(
     instances: (scope) => ctx.index.instances(scope),
     instance: (scope) => ctx.index.instance(scope),
     metadata: (scope) => {
-      // Eviction goes by when a study was last opened; an answer never waits for that note.
-      ctx.index.touch(scope.study, ctx.clock.nowMs()).catch(() => undefined);
+      // An answer never waits for these: both are about what may be asked for next.
+      opened(ctx, movers, scope.study).catch(() => undefined);
       return ctx.index.metadata(scope);
     },
     read: (instance, range, signal) => readInstance(ctx, instance, range, signal, hooks),
@@ -116,6 +119,13 @@ function assemble(
       return closing;
     },
   };
+}
+
+/** A viewer that asks for metadata is about to ask for pixels: noted for eviction, and cold packs are asked back by policy. */
+async function opened(ctx: ArchiveContext, movers: Movers, study: StudyUid): Promise<void> {
+  await ctx.index.touch(study, ctx.clock.nowMs());
+  if (ctx.policy.recall !== 'on-open') return;
+  for await (const { id } of ctx.index.packs({ study, hot: ['cold'] })) movers.wantRecall(id);
 }
 
 async function status(ctx: ArchiveContext, committer: Committer): Promise<ArchiveStatus> {

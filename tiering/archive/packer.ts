@@ -1,6 +1,6 @@
 // The packer: a study that has settled leaves the trays for packs of its own, in reading order; trays
 // that nothing lives in any more are removed. Nothing is unlinked before the commit that made it dead is durable.
-import { codeOf } from '../core/errors.js';
+import { ArchiveError, codeOf } from '../core/errors.js';
 import type { StudyUid } from '../core/ids.js';
 import { forEachLimited } from '../core/queues.js';
 import type { ArchiveContext } from './context.js';
@@ -20,7 +20,7 @@ export async function fileDueStudies(ctx: ArchiveContext, signal?: AbortSignal):
   await forEachLimited(due, STUDIES_AT_ONCE, async ({ study }) => {
     signal?.throwIfAborted();
     try {
-      if (await fileStudy(ctx, study, signal)) filed += 1;
+      if ((await fileStudy(ctx, study, signal)) > 0) filed += 1;
     } catch (error) {
       ctx.log({ level: 'error', event: 'filing-failed', detail: (error as Error).message });
     }
@@ -30,16 +30,17 @@ export async function fileDueStudies(ctx: ArchiveContext, signal?: AbortSignal):
 }
 
 /**
- * Writes what a study has in trays into packs and switches the index to them. Durable when it resolves with true; false when there
- * was nothing to file. Rejects with CORRUPT, FULL or UNAVAILABLE; what was filed before that stays filed.
+ * Writes what a study has in trays into packs and switches the index to them. Durable when it resolves with how many instances were
+ * filed. Rejects with CORRUPT, FULL or UNAVAILABLE; what was filed before that stays filed.
  */
-export async function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: AbortSignal): Promise<boolean> {
+export async function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: AbortSignal): Promise<number> {
   const instances = await ctx.index.unfiledInstances(study);
   for (const group of planPacks(instances)) {
     signal?.throwIfAborted();
     const bytes = group.reduce((sum, one) => sum + one.end - one.start, 0);
     const volume = ctx.volumes.writable(bytes, true);
-    if (volume === null) return false;
+    if (volume === null)
+      throw new ArchiveError('UNAVAILABLE', 'no volume is available, or none has room, to file the study on');
     try {
       const id = ctx.packIds.next();
       // Locked, so that nobody takes the file for an orphan before the index knows it.
@@ -50,7 +51,7 @@ export async function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: A
     }
   }
   if (instances.length > 0) await ctx.index.commitDurable();
-  return instances.length > 0;
+  return instances.length;
 }
 
 /** Unlinks closed trays in which nothing lives. A tray on the replicas waits until its packs are protected. */

@@ -1,7 +1,7 @@
 // Protect: a pack is sealed once, its chunks are copied to every replica that lacks them and proven to
 // be there, then its manifest. Chunks before manifest before index row (I4), and every step may be
 // killed and done again: salts are durable before the first PUT, so sealing again gives the same bytes.
-import { ArchiveError, codeOf, hasCode } from '../core/errors.js';
+import { ArchiveError, codeOf, hasCode, invariant } from '../core/errors.js';
 import { type ObjectKey, type PackId, parseSha256, type ReplicaName } from '../core/ids.js';
 import { CHUNK_BYTES } from '../core/limits.js';
 import { forEachLimited } from '../core/queues.js';
@@ -26,6 +26,7 @@ const CHUNKS_AT_ONCE = 3;
 export async function protectPack(ctx: ArchiveContext, id: PackId, signal?: AbortSignal): Promise<number> {
   return ctx.locks.run(id, async () => {
     const record = await ctx.catalog.fresh(id);
+    invariant(record.hot !== 'open', 'a tray that still grows is never sealed');
     const held = new Set(record.placements.map((p) => p.replica));
     const lacking = availableReplicas(ctx).filter((name) => !held.has(name));
     if (lacking.length === 0) return held.size;

@@ -89,6 +89,14 @@ export class VolumeSet {
     return best?.volume ?? null;
   }
 
+  /** Whether this volume is healthy and has room for `bytes` of arrivals: a tray stays where it is as long as it can. */
+  canTake(name: VolumeName, bytes: number): boolean {
+    const member = this.#members.find((m) => m.source.name === name);
+    return (
+      member?.state === 'healthy' && member.usage !== null && member.usage.bytesFree - reserve(member.usage) >= bytes
+    );
+  }
+
   /** Whether some healthy volume exists at all: with one, a lack of room is FULL, not a reason to go to the cloud. */
   anyHealthy(): boolean {
     return this.#members.some((m) => m.state === 'healthy');
