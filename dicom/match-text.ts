@@ -1,7 +1,6 @@
 // Text as queries compare it: folding of case and accents, trimming, and wildcards. Pure, and never
 // worse than the product of the two lengths whatever the pattern.
 
-const ASCII = /^[\x00-\x7f]*$/;
 const folded = new Map<string, string>();
 const FOLDED_MAX = 20_000;
 
@@ -12,14 +11,19 @@ function foldCharacter(character: string): string {
   const narrow = code >= 0xff01 && code <= 0xff5e ? String.fromCodePoint(code - 0xfee0) : character;
   const bare = narrow.normalize('NFD').replace(/[\u0300-\u036f]/g, '');
   // Hangul and kana fall apart into several letters: those stay as they are.
-  const kept = [...bare].length <= 1 ? bare : narrow;
+  const kept = Array.from(bare).length <= 1 ? bare : narrow;
   const lower = kept.toLowerCase();
   return lower === 'ς' ? 'σ' : lower;
 }
 
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
+}
+
 /** `text` without case, accents of Latin, Greek and Cyrillic letters, and full-width forms. */
 export function fold(text: string): string {
-  if (ASCII.test(text)) return text.toLowerCase();
+  if (isAscii(text)) return text.toLowerCase();
   let out = '';
   for (const character of text) {
     let one = folded.get(character);
@@ -54,8 +58,8 @@ export function hasWildcard(pattern: string): boolean {
 export function wildcardMatches(pattern: string, text: string): boolean {
   if (!pattern.includes('?')) return starsMatch(pattern.split('*'), text, exactFind);
   // One `?` is one character, not one half of a surrogate pair.
-  const characters = [...text];
-  const parts = pattern.split('*').map((part) => [...part]);
+  const characters = Array.from(text);
+  const parts = pattern.split('*').map((part) => Array.from(part));
   return starsMatch(parts, characters, looseFind);
 }
 

@@ -100,7 +100,11 @@ export function seriesColumns(json: string): SeriesColumns {
 
 /** Characters as the full-text index keeps them: folded, and every ASCII character but letters and digits as `_`. */
 function charactersOf(text: string): string[] {
-  return Array.from(fold(text).replace(/[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]/g, '_'));
+  return Array.from(fold(text), (one) => (isWordCharacter(one) ? one : '_'));
+}
+
+function isWordCharacter(character: string): boolean {
+  return character.charCodeAt(0) > 0x7f || /^[0-9a-z]$/.test(character);
 }
 
 /** Every three characters in a row, and the shorter ends: `abcd` gives `abc bcd cd d`. */

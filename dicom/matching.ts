@@ -1,0 +1,99 @@
+// Attribute matching of PS3.4 C.2.2.2 on DICOM JSON objects: the one authority of what a query means. Whatever an
+// index does to be fast may only leave out what this would refuse.
+import { nameMatches } from './match-name.js';
+import { hasWildcard, trim, wildcardMatches } from './match-text.js';
+import { keyInterval, overlaps, valueInterval } from './match-time.js';
+
+export interface DicomJsonElement {
+  readonly vr?: unknown;
+  readonly Value?: unknown;
+}
+
+/** A PS3.18 Annex F object, as JSON.parse gives it. Nothing about it is trusted. */
+export type DicomJsonObject = Readonly<Record<string, DicomJsonElement | undefined>>;
+
+/** One key: see AttributeMatch of the index boundary. */
+export interface AttributeKey {
+  readonly path: readonly string[];
+  readonly vr: string;
+  readonly values: readonly string[];
+}
+
+export interface MatchOptions {
+  /** Person names match by the beginnings of their words too. */
+  readonly fuzzy: boolean;
+}
+
+const DEPTH_MAX = 16;
+const TIMES: ReadonlySet<string> = new Set(['DA', 'TM', 'DT']);
+const NUMBERS: ReadonlySet<string> = new Set(['IS', 'DS', 'US', 'UL', 'SS', 'SL', 'FL', 'FD', 'SV', 'UV']);
+/** PS3.4 C.2.2.2.4. */
+const WILDCARDS: ReadonlySet<string> = new Set(['AE', 'CS', 'LO', 'LT', 'PN', 'SH', 'ST', 'UC', 'UR', 'UT']);
+
+/** The values of a key that say anything: empty ones are universal matching (PS3.4 C.2.2.2.3). */
+export function tellingValues(key: AttributeKey): readonly string[] {
+  return key.values.filter((value) => value !== '');
+}
+
+/** Whether `key` matches every object, also one without the attribute. */
+export function isUniversal(key: AttributeKey): boolean {
+  const values = tellingValues(key);
+  return values.length === 0 || (WILDCARDS.has(key.vr) && values.some((value) => /^\*+$/.test(value)));
+}
+
+/** Whether the attribute of `object` at the key's path matches any of the key's values. */
+export function matches(object: DicomJsonObject, key: AttributeKey, options: MatchOptions): boolean {
+  if (isUniversal(key)) return true;
+  if (key.path.length === 0 || key.path.length > DEPTH_MAX) return false;
+  return matchesAt(object, key, 0, options);
+}
+
+function matchesAt(object: DicomJsonObject, key: AttributeKey, depth: number, options: MatchOptions): boolean {
+  const tag = key.path[depth];
+  const element = tag === undefined ? undefined : object[tag];
+  const values = element?.Value;
+  if (!Array.isArray(values)) return false;
+  if (depth + 1 < key.path.length) {
+    // PS3.4 C.2.2.2.6: a sequence matches when one of its items does.
+    return values.some((item) => isObject(item) && matchesAt(item as DicomJsonObject, key, depth + 1, options));
+  }
+  const vr = key.vr === 'UN' && typeof element?.vr === 'string' ? element.vr : key.vr;
+  return tellingValues(key).some((wanted) => values.some((value) => valueMatches(vr, wanted, value, options)));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function valueMatches(vr: string, wanted: string, value: unknown, options: MatchOptions): boolean {
+  if (value === null || value === undefined) return false;
+  if (vr === 'PN') return nameMatches(wanted, groupsOf(value), options.fuzzy);
+  if (isObject(value) || Array.isArray(value)) return false;
+  const text = trim(String(value));
+  if (TIMES.has(vr)) return timeMatches(vr, wanted, text);
+  if (NUMBERS.has(vr)) return numberMatches(trim(wanted), text);
+  if (vr === 'AT') return trim(wanted).toUpperCase() === text.toUpperCase();
+  if (WILDCARDS.has(vr) && hasWildcard(wanted)) return wildcardMatches(trim(wanted), text);
+  return trim(wanted) === text;
+}
+
+function groupsOf(value: unknown): readonly string[] {
+  if (typeof value === 'string') return value.split('=');
+  if (!isObject(value)) return [];
+  return [value['Alphabetic'], value['Ideographic'], value['Phonetic']].map((group) =>
+    typeof group === 'string' ? group : '',
+  );
+}
+
+function timeMatches(vr: string, wanted: string, text: string): boolean {
+  const range = keyInterval(vr, wanted);
+  // A key that is no date can still equal a value that is none.
+  if (range === null) return trim(wanted) === text;
+  const interval = valueInterval(vr, text);
+  return interval !== null && overlaps(interval, range);
+}
+
+function numberMatches(wanted: string, text: string): boolean {
+  if (wanted === text) return true;
+  return wanted !== '' && text !== '' && Number(wanted) === Number(text);
+}
