@@ -228,6 +228,16 @@ export function describeBulkData(rig: () => DicomwebRig): void {
       }
     });
 
+    it('gives compressed pixel data as one part a frame, and not as a single part of many', async () => {
+      const frames = [noise(100, 11), noise(60, 12)];
+      await rig().stow([ct(1, { transferSyntax: JPEG_LS, elements: image(frames) })]);
+      const path = `${instancePath('1.2.3.1.1')}/bulkdata/7FE00010`;
+      const parts = readMultipart(await rig().call(path));
+      expect(parts.map((part) => part.body)).toEqual(frames);
+      expect(parts[1]?.headers.get('content-type')).toBe(`image/jls;transfer-syntax=${JPEG_LS}`);
+      expect((await rig().call(path, { headers: { Accept: 'application/octet-stream' } })).status).toBe(406);
+    });
+
     it('gives video as what it is, so that a player can seek in it', async () => {
       const stream = noise(5000, 10);
       const h264 = '1.2.840.10008.1.2.4.102';
