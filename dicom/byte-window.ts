@@ -14,17 +14,10 @@ export function fastBuffer(bytes: Uint8Array): FastBuffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) as FastBuffer;
 }
 
-/** Text is decoded in pages, of which values are slices: one call into the runtime for a hundred values. */
-const TEXT_PAGE_BYTES = 8 * 1024;
-const TEXT_PAGED_BYTES_MAX = 1024;
-
 export class ByteWindow {
   readonly size: number;
   /** What is loaded. An index that `at` gave is valid until the next `at`. */
   bytes: FastBuffer;
-  #text = '';
-  /** Index of the first byte of `#text`. */
-  #textStart = 0;
   #start = 0;
   #end: number;
   readonly #source: ByteSource | null;
@@ -57,20 +50,6 @@ export class ByteWindow {
     this.bytes = fastBuffer(loaded);
     this.#start = start;
     this.#end = end;
-    this.#text = '';
     return 0;
-  }
-
-  /**
-   * The loaded bytes `[from, to)` (indexes into `bytes`) as Latin-1. The string may be a slice that keeps its page alive: what
-   * outlives the scan is copied first.
-   */
-  latin1(from: number, to: number): string {
-    const offset = from - this.#textStart;
-    if (offset >= 0 && to - this.#textStart <= this.#text.length) return this.#text.slice(offset, to - this.#textStart);
-    if (to - from > TEXT_PAGED_BYTES_MAX) return this.bytes.latin1Slice(from, to);
-    this.#textStart = from;
-    this.#text = this.bytes.latin1Slice(from, Math.min(this.bytes.length, from + TEXT_PAGE_BYTES));
-    return this.#text.slice(0, to - from);
   }
 }

@@ -10,6 +10,7 @@ import {
   UNDEFINED_LENGTH,
 } from './element-header.js';
 import { walkFragments } from './fragments.js';
+import { asciiBytes } from './json-bytes.js';
 import { levelOfTag } from './level-attributes.js';
 import {
   BULK_DEPTH_MAX,
@@ -22,7 +23,7 @@ import { type ChildShape, type Context, childContext, rootContext } from './scan
 import type { ScanState } from './scan-state.js';
 import { asciiValues } from './text-json.js';
 import { isIdentity } from './top-level.js';
-import { inlineJson, isBulk } from './value-json.js';
+import { isBulk, writeInline } from './value-json.js';
 import { OB, SQ, type Vr } from './vr.js';
 
 const ITEM = 0xfffee000;
@@ -44,22 +45,29 @@ function isForbidden(group: number): boolean {
 
 interface Opening {
   readonly vr: Vr;
-  readonly text: string;
+  readonly bytes: Uint8Array;
 }
 
 /** `"gggggggg":{"vr":"XX"`, made once for each usual tag. Bounded, since private tags are anyone's. */
 const openings = new Map<number, Opening>();
 const OPENINGS_MAX = 16_384;
 
-function opening(tag: number, vr: Vr): string {
+function opening(tag: number, vr: Vr): Uint8Array {
   // As a signed 32-bit number a tag needs no heap number as a key.
   const key = tag | 0;
   const found = openings.get(key);
-  if (found !== undefined && found.vr === vr) return found.text;
-  const text = `"${tag.toString(16).toUpperCase().padStart(8, '0')}":{"vr":"${vr.name}"`;
-  if (found !== undefined || openings.size < OPENINGS_MAX) openings.set(key, { vr, text });
-  return text;
+  if (found !== undefined && found.vr === vr) return found.bytes;
+  const bytes = asciiBytes(`"${tag.toString(16).toUpperCase().padStart(8, '0')}":{"vr":"${vr.name}"`);
+  if (found !== undefined || openings.size < OPENINGS_MAX) openings.set(key, { vr, bytes });
+  return bytes;
 }
+
+const COMMA = 0x2c;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const FIRST_ITEM = asciiBytes(',"Value":[{');
+const NEXT_ITEM = asciiBytes(',{');
+const SEQUENCE_CLOSE = asciiBytes(']}');
 
 /** Scans the data set that begins at `state.at`; everything found is in `state`. Throws DicomError. */
 export function scanDataset(state: ScanState): void {
@@ -83,7 +91,7 @@ class DatasetScanner {
     const state = this.#state;
     const why = contradiction(state.window, state.at, this.#context.encoding);
     if (why !== null) throw state.error('TRANSFER_SYNTAX', why, state.at);
-    state.json.push('{');
+    state.json.byte(OPEN_OBJECT);
     for (;;) {
       const context = this.#context;
       if (state.at === context.limit) {
@@ -93,7 +101,7 @@ class DatasetScanner {
       } else if (context.sequence) this.#item(context);
       else if (this.#element(context)) break;
     }
-    state.json.push('}');
+    state.json.byte(CLOSE_OBJECT);
   }
 
   #endless(context: Context): Error {
@@ -125,11 +133,12 @@ class DatasetScanner {
     const parent = context.parent as Context;
     this.#context = parent;
     if (!context.sequence) {
-      json.push('}');
+      json.byte(CLOSE_OBJECT);
       this.#tags.length = context.tagsFrom;
       return;
     }
-    json.push(context.items > 0 ? ']}' : '}');
+    if (context.items > 0) json.put(SEQUENCE_CLOSE);
+    else json.byte(CLOSE_OBJECT);
     if (parent.parent !== null) return;
     const level = levelOfTag(context.tag);
     if (level !== undefined) this.#state.addLevel(level, context.jsonStart, json.length);
@@ -154,7 +163,7 @@ class DatasetScanner {
     const start = state.at + 8;
     if (!open && start + length > context.limit) throw this.#overrun(context, 'an item', context.tag);
     state.at = start;
-    state.json.push(context.items === 0 ? ',"Value":[{' : ',{');
+    state.json.put(context.items === 0 ? FIRST_ITEM : NEXT_ITEM);
     context.items++;
     this.#push({
       sequence: false,
@@ -247,10 +256,7 @@ class DatasetScanner {
     encoding: Context['encoding'],
   ): void {
     const state = this.#state;
-    if (!context.empty) state.json.push(',');
-    context.empty = false;
-    const jsonStart = state.json.length;
-    state.json.push(opening(tag, SQ));
+    const jsonStart = this.#open(context, tag, SQ);
     state.at = start;
     this.#push({ sequence: true, tag, limit, open, encoding, jsonStart, tagsFrom: this.#tags.length });
   }
@@ -267,7 +273,7 @@ class DatasetScanner {
     const fragments = walkFragments(state.window, start, context.limit, tag);
     if (root) state.pixels = { kind: 'encapsulated', fragments };
     const shown = vr.name === 'UN' ? OB : vr;
-    this.#write(context, tag, shown, state.addBulk(context, tag, shown, start, fragments.end));
+    this.#bulk(context, tag, shown, start, fragments.end);
     if (!fragments.delimited) {
       state.warnings.add('PIXEL_LENGTH', 'encapsulated data without a sequence delimiter at the end of the file', tag);
     }
@@ -294,13 +300,13 @@ class DatasetScanner {
     if (tag >= EXTENDED_OFFSET_TABLE && tag <= PIXEL_DATA) {
       if (context.parent === null) this.#notePixels(tag, start, end);
       if (tag >= FLOAT_PIXEL_DATA && length > 0 && context.depth <= BULK_DEPTH_MAX) {
-        this.#write(context, tag, known, state.addBulk(context, tag, known, start, end));
+        this.#bulk(context, tag, known, start, end);
         return;
       }
     }
-    if (length === 0) this.#write(context, tag, known, '');
+    if (length === 0) this.#end(context, tag, this.#open(context, tag, known));
     else if (isBulk(known, length, context.depth)) {
-      this.#write(context, tag, known, state.addBulk(context, tag, known, start, end));
+      this.#bulk(context, tag, known, start, end);
     } else {
       this.#inline(context, tag, known, start, length, bigEndian);
     }
@@ -316,7 +322,9 @@ class DatasetScanner {
     if (context.parent === null) state.top.take(tag, vr, bytes, from, to, bigEndian, start);
     if (tag === SPECIFIC_CHARACTER_SET) this.#characterSet(context, from, to);
     else if (tag === PIXEL_REPRESENTATION) context.signed = ((bytes[from] as number) | (bytes[to - 1] as number)) === 1;
-    this.#write(context, tag, vr, inlineJson(state, context, tag, vr, from, to, bigEndian));
+    const jsonStart = this.#open(context, tag, vr);
+    writeInline(state, context, tag, vr, from, to, bigEndian);
+    this.#end(context, tag, jsonStart);
   }
 
   #characterSet(context: Context, from: number, to: number): void {
@@ -340,21 +348,29 @@ class DatasetScanner {
     }
   }
 
-  /** Writes one element that is not a sequence. */
-  #write(context: Context, tag: number, vr: Vr, members: string): void {
-    const json = this.#state.json;
-    const separator = context.empty ? '' : ',';
-    context.empty = false;
-    if (context.parent === null) {
-      const level = levelOfTag(tag);
-      if (level !== undefined) {
-        const start = json.length + separator.length;
-        json.push(`${separator}${opening(tag, vr)}${members}}`);
-        this.#state.addLevel(level, start, json.length);
-        return;
-      }
-    }
-    json.push(`${separator}${opening(tag, vr)}${members}}`);
+  /** Writes the beginning of one attribute and returns where it is. */
+  #open(context: Context, tag: number, vr: Vr): number {
+    const { json } = this.#state;
+    if (context.empty) context.empty = false;
+    else json.byte(COMMA);
+    const start = json.length;
+    json.put(opening(tag, vr));
+    return start;
+  }
+
+  /** Ends an attribute that began at `start` of the JSON. */
+  #end(context: Context, tag: number, start: number): void {
+    const { json } = this.#state;
+    json.byte(CLOSE_OBJECT);
+    if (context.parent !== null) return;
+    const level = levelOfTag(tag);
+    if (level !== undefined) this.#state.addLevel(level, start, json.length);
+  }
+
+  #bulk(context: Context, tag: number, vr: Vr, start: number, end: number): void {
+    const jsonStart = this.#open(context, tag, vr);
+    this.#state.addBulk(context, tag, vr, start, end);
+    this.#end(context, tag, jsonStart);
   }
 
   /** Files padded with zeros to a block end so. */

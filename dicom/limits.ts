@@ -17,7 +17,7 @@ export const INLINE_TEXT_BYTES_MAX = 16 * MiB;
 /** File meta information beside its private part is under 1 KiB. */
 export const FILE_META_BYTES_MAX = 1 * MiB;
 /** A JSON text of one instance; escapes can make a header six times as long as it was. */
-export const JSON_CHARS_MAX = 128 * MiB;
+export const JSON_BYTES_MAX = 128 * MiB;
 /** A deflated data set in memory, enforced by zlib's own output bound. Deflate can grow 1,032 times. */
 export const INFLATED_BYTES_MAX = 256 * MiB;
 /** A binary value up to here is inlined (base64); longer ones get a BulkDataURI. */

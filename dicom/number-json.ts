@@ -56,6 +56,34 @@ export function numbersJson(vr: Vr, bytes: Buffer, start: number, end: number, b
   return text;
 }
 
+/** Longer than any DS or IS may be (PS3.5 6.2); what is longer is looked at as a whole. */
+const NUMBER_TEXT_BYTES_MAX = 16;
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+/** Whether the bytes are already a JSON number, and for `integer` one without fraction and exponent: the usual DS and IS. */
+export function isJsonNumber(bytes: Uint8Array, start: number, end: number, integer: boolean): boolean {
+  if (end - start > NUMBER_TEXT_BYTES_MAX) return false;
+  let at = start;
+  if (bytes[at] === 0x2d) at++;
+  const first = bytes[at];
+  if (at >= end || !isDigit(first)) return false;
+  at++;
+  if (first === 0x30) {
+    if (at < end && isDigit(bytes[at])) return false;
+    // A minus zero is rewritten as zero.
+    if (at === end && bytes[start] === 0x2d) return false;
+  } else while (at < end && isDigit(bytes[at])) at++;
+  if (at === end) return end - start < NUMBER_TEXT_BYTES_MAX;
+  if (integer || bytes[at] !== 0x2e) return false;
+  at++;
+  const fraction = at;
+  while (at < end && isDigit(bytes[at])) at++;
+  return at === end && at > fraction;
+}
+
 /** A DS or IS that is already a JSON number: no plus sign, no leading zeros or bare points, and no more digits than a double keeps. */
 const JSON_NUMBER = /^-?(?:0|[1-9]\d{0,14})(?:\.\d{1,16})?(?:[eE][+-]?\d{1,2})?$/;
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$/;

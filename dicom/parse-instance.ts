@@ -11,7 +11,7 @@ import { type Level, levelObjects } from './level-attributes.js';
 import { TRAILING_ZERO_BYTES_MAX } from './limits.js';
 import { type FileMeta, readFileMeta } from './part10.js';
 import { pixelsOf } from './pixel-layout.js';
-import { ScanState, URI_PREFIX_MARK } from './scan-state.js';
+import { instanceUri, ScanState, URI_PREFIX_MARK } from './scan-state.js';
 import { Warnings } from './warnings.js';
 
 /**
@@ -39,6 +39,8 @@ export function parseInstance(source: Uint8Array | ByteSource): ParsedInstance {
     }
     if (error instanceof ArchiveError) throw error;
     throw new ArchiveError('INTERNAL', 'the DICOM scanner failed in an unforeseen way', { cause: error });
+  } finally {
+    state?.json.release();
   }
 }
 
@@ -72,24 +74,23 @@ function assemble(state: ScanState, meta: FileMeta): ParsedInstance {
     warnings.add('META_MISMATCH', 'the file meta information names another SOP Class UID', 0x00020002);
   }
   const pixels = pixelsOf(state);
-  const marked = state.json.text();
-  const prefix = `/dicomweb/studies/${identity.studyUid}/series/${identity.seriesUid}/instances/${identity.sopUid}`;
-  const unmark = (text: string): string => (state.bulk.length === 0 ? text : text.replaceAll(URI_PREFIX_MARK, prefix));
+  const prefix = instanceUri(identity.studyUid, identity.seriesUid, identity.sopUid);
+  const unmark = (text: string): string => (state.marked ? text.replaceAll(URI_PREFIX_MARK, prefix) : text);
   return {
     ...identity,
     transferSyntaxUid: meta.syntax.uid,
     instanceNumber: top.instanceNumber,
     seriesNumber: top.seriesNumber,
-    attributes: levelsOf(state, marked, unmark),
-    json: unmark(marked),
+    attributes: levelsOf(state, unmark),
+    json: unmark(state.json.slice(0, state.json.length)),
     layout: { deflated: meta.syntax.deflated, pixels, bulk: state.bulk },
     warnings: warnings.list,
   };
 }
 
-function levelsOf(state: ScanState, marked: string, unmark: (text: string) => string): LevelAttributes {
+function levelsOf(state: ScanState, unmark: (text: string) => string): LevelAttributes {
   const members: Record<Level, string[]> = { study: [], series: [], instance: [] };
-  for (const { level, start, end } of state.levels) members[level].push(marked.slice(start, end));
+  for (const { level, start, end } of state.levels) members[level].push(state.json.slice(start, end));
   const { study, series, instance } = levelObjects(members);
   return { study: unmark(study), series: unmark(series), instance: unmark(instance) };
 }

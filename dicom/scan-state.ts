@@ -4,7 +4,7 @@ import type { ByteWindow } from './byte-window.js';
 import { DicomError } from './dicom-error.js';
 import type { Fragments } from './fragments.js';
 import type { BulkValue, ByteRange, DicomFault } from './instance.js';
-import { JsonText } from './json-text.js';
+import { JsonBytes } from './json-bytes.js';
 import type { Level } from './level-attributes.js';
 import { BULK_VALUES_MAX } from './limits.js';
 import { type Context, pathOf } from './scan-context.js';
@@ -31,15 +31,19 @@ export class ScanState {
   readonly window: ByteWindow;
   readonly syntax: TransferSyntax;
   readonly warnings: Warnings;
-  readonly json = new JsonText();
+  readonly json = new JsonBytes();
   readonly top: TopLevel;
   readonly bulk: BulkValue[] = [];
   /** Ranges of the JSON text: `"gggggggg":{…}` of attributes that follow one another. */
   readonly levels: LevelRange[] = [];
+  /** URI_PREFIX_MARK was written. */
+  marked = false;
   pixels: FoundPixels | null = null;
   /** Offset of the next byte to read. */
   at: number;
   elements = 0;
+  /** Of the value that is being written. */
+  currentTag = 0;
   /** Bytes of bulk values passed over: they are not header. */
   bulkBytes = 0;
   readonly start: number;
@@ -53,6 +57,11 @@ export class ScanState {
     this.at = start;
   }
 
+  /** Told when a text of `currentTag` was read as another character set than its label says. */
+  readonly onMislabelled = (read: string): void => {
+    this.warnings.add('CHARSET', `text that is not in its Specific Character Set was read as ${read}`, this.currentTag);
+  };
+
   error(fault: DicomFault, what: string, offset: number, tag?: number): DicomError {
     return new DicomError(fault, what, { offset, tag, inflated: this.syntax.deflated });
   }
@@ -64,14 +73,27 @@ export class ScanState {
     else this.levels.push({ level, start, end });
   }
 
-  /** Notes a bulk value and gives the JSON member that refers to it. */
-  addBulk(context: Context, tag: number, vr: Vr, start: number, end: number): string {
+  /** Notes a bulk value and writes the JSON member that refers to it. */
+  addBulk(context: Context, tag: number, vr: Vr, start: number, end: number): void {
     if (this.bulk.length >= BULK_VALUES_MAX) {
       throw this.error('LIMIT', `more than ${BULK_VALUES_MAX} bulk values`, start, tag);
     }
     const path = pathOf(context, tag);
     this.bulk.push({ path, vr: vr.name, start, end });
     this.bulkBytes += end - start;
-    return `,"BulkDataURI":"${URI_PREFIX_MARK}/bulkdata/${path}"`;
+    this.json.ascii(`,"BulkDataURI":"${this.#uriPrefix()}/bulkdata/${path}"`);
   }
+
+  /** The instance's resource, or the mark for it: identity comes before nearly every long value. */
+  #uriPrefix(): string {
+    const { studyUid, seriesUid, sopUid } = this.top;
+    if (studyUid !== null && seriesUid !== null && sopUid !== null) return instanceUri(studyUid, seriesUid, sopUid);
+    this.marked = true;
+    return URI_PREFIX_MARK;
+  }
+}
+
+/** Root-relative (dicom/instance.ts). The UIDs have passed their grammar: digits and points. */
+export function instanceUri(studyUid: string, seriesUid: string, sopUid: string): string {
+  return `/dicomweb/studies/${studyUid}/series/${seriesUid}/instances/${sopUid}`;
 }

@@ -1,11 +1,21 @@
-// Text values as PS3.18 F.2.3 JSON. The usual value is ASCII without anything to escape: it is copied in one
-// step. All else is decoded first and split at backslashes afterwards, since in GB18030 or Shift JIS a backslash may be half of a character.
+// Text values as PS3.18 F.2.3 JSON. The usual value is ASCII without anything to escape: its bytes are copied. All
+// else is decoded first and split at backslashes afterwards, since in GB18030 or Shift JIS a backslash may be half of a character.
 import type { ByteWindow } from './byte-window.js';
 import type { CharacterSet } from './charset.js';
-import { decimalJson } from './number-json.js';
+import { asciiBytes, type JsonBytes } from './json-bytes.js';
+import { decimalJson, isJsonNumber } from './number-json.js';
 import { Kind, type Vr } from './vr.js';
 
 const BACKSLASH = 0x5c;
+const EQUALS = 0x3d;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const SPACE = 0x20;
+const CLOSE = 0x5d;
+const VALUE = asciiBytes(',"Value":[');
+const NULL = asciiBytes('null');
+const ALPHABETIC = asciiBytes('{"Alphabetic":"');
+const PERSON_END = asciiBytes('"}');
 
 /** What a pass over the bytes of a value saw. */
 const PLAIN = 0;
@@ -18,13 +28,13 @@ function survey(bytes: Uint8Array, start: number, end: number): number {
   for (let at = start; at < end; at++) {
     const byte = bytes[at] as number;
     if (byte === BACKSLASH) seen = SEVERAL;
-    else if (byte < 0x20 || byte > 0x7e || byte === 0x22) return SPECIAL;
+    else if (byte < SPACE || byte > 0x7e || byte === QUOTE) return SPECIAL;
   }
   return seen;
 }
 
 function isPad(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0;
+  return byte === SPACE || byte === 0;
 }
 
 function trimmedEnd(bytes: Uint8Array, start: number, end: number): number {
@@ -38,7 +48,7 @@ function trimmed(text: string, leading: boolean): string {
   let from = 0;
   let to = text.length;
   while (to > 0 && isPad(text.charCodeAt(to - 1))) to--;
-  while (leading && from < to && text.charCodeAt(from) === 0x20) from++;
+  while (leading && from < to && text.charCodeAt(from) === SPACE) from++;
   return from === 0 && to === text.length ? text : text.slice(from, to);
 }
 
@@ -47,62 +57,91 @@ function leadingIsPad(vr: Vr): boolean {
 }
 
 /** PS3.18 F.2.2: a person name is an object of up to three groups; groups without text are left out. */
-function personJson(value: string, quote: (text: string) => string): string {
-  if (value === '') return 'null';
+function personJson(value: string): string {
   const [alphabetic = '', ideographic = '', ...rest] = value.split('=').map((group) => trimmed(group, false));
   const phonetic = rest.join('=');
   const parts: string[] = [];
-  if (alphabetic !== '') parts.push(`"Alphabetic":${quote(alphabetic)}`);
-  if (ideographic !== '') parts.push(`"Ideographic":${quote(ideographic)}`);
-  if (phonetic !== '') parts.push(`"Phonetic":${quote(phonetic)}`);
+  if (alphabetic !== '') parts.push(`"Alphabetic":${JSON.stringify(alphabetic)}`);
+  if (ideographic !== '') parts.push(`"Ideographic":${JSON.stringify(ideographic)}`);
+  if (phonetic !== '') parts.push(`"Phonetic":${JSON.stringify(phonetic)}`);
   return parts.length === 0 ? 'null' : `{${parts.join(',')}}`;
 }
 
-const quotePlain = (text: string): string => `"${text}"`;
-const quoteAny = (text: string): string => JSON.stringify(text);
-
-function oneJson(vr: Vr, value: string, quote: (text: string) => string): string {
-  if (vr.kind === Kind.PERSON) return personJson(value, quote);
+function oneJson(vr: Vr, value: string): string {
+  if (vr.kind === Kind.PERSON) return personJson(value);
   if (vr.kind === Kind.NUMBER_TEXT) return decimalJson(value, vr.name === 'IS');
-  return value === '' ? 'null' : quote(value);
+  return value === '' ? 'null' : JSON.stringify(value);
 }
 
-function severalJson(vr: Vr, text: string, quote: (text: string) => string): string {
+/** One value that is plain ASCII, its padding still on. */
+function writePlain(out: JsonBytes, vr: Vr, bytes: Uint8Array, start: number, end: number, leading: boolean): void {
+  const to = trimmedEnd(bytes, start, end);
+  let from = start;
+  if (leading) while (from < to && bytes[from] === SPACE) from++;
+  if (from === to) {
+    out.put(NULL);
+  } else if (vr.kind === Kind.NUMBER_TEXT) {
+    if (isJsonNumber(bytes, from, to, vr.name === 'IS')) out.copy(bytes, from, to);
+    else out.ascii(decimalJson(Buffer.from(bytes.subarray(from, to)).toString('latin1'), vr.name === 'IS'));
+  } else if (vr.kind !== Kind.PERSON) {
+    out.byte(QUOTE);
+    out.copy(bytes, from, to);
+    out.byte(QUOTE);
+  } else if (bytes.subarray(from, to).includes(EQUALS)) {
+    out.ascii(personJson(Buffer.from(bytes.subarray(from, to)).toString('latin1')));
+  } else {
+    out.put(ALPHABETIC);
+    out.copy(bytes, from, to);
+    out.put(PERSON_END);
+  }
+}
+
+function writeSeveral(out: JsonBytes, vr: Vr, bytes: Uint8Array, start: number, end: number): void {
   const leading = leadingIsPad(vr);
-  const values = text.split('\\');
-  // Person names are trimmed group by group.
-  return values.map((value) => oneJson(vr, trimmed(value, leading), quote)).join(',');
+  let from = start;
+  for (let at = start; at < end; at++) {
+    if (bytes[at] !== BACKSLASH) continue;
+    writePlain(out, vr, bytes, from, at, leading);
+    out.byte(COMMA);
+    from = at + 1;
+  }
+  writePlain(out, vr, bytes, from, end, leading);
 }
 
 /**
- * The JSON values of a text element, joined with commas; '' when it has none. `onMislabelled` is told when bytes cannot be of
- * the labelled character set.
+ * Writes `,"Value":[…]` of a text element; nothing when it has no value. `start` and `end` are indexes into the window's bytes.
+ * `onMislabelled` is told when bytes cannot be of the labelled character set.
  */
-export function textJson(
+export function writeText(
+  out: JsonBytes,
   vr: Vr,
   window: ByteWindow,
   start: number,
   end: number,
   charset: CharacterSet,
   onMislabelled: (read: string) => void,
-): string {
+): void {
   const bytes = window.bytes;
   const to = trimmedEnd(bytes, start, end);
-  if (to === start) return '';
+  if (to === start) return;
   const single = vr.kind === Kind.LONG_TEXT || vr.kind === Kind.URI;
   const seen = survey(bytes, start, to);
-  if (seen === PLAIN) {
-    let from = start;
-    if (bytes[from] === 0x20 && leadingIsPad(vr)) while (bytes[from] === 0x20) from++;
-    const text = window.latin1(from, to);
-    return vr.kind === Kind.PERSON || vr.kind === Kind.NUMBER_TEXT ? oneJson(vr, text, quotePlain) : `"${text}"`;
+  out.put(VALUE);
+  if (seen === PLAIN) writePlain(out, vr, bytes, start, to, leadingIsPad(vr));
+  else if (seen === SEVERAL && !single) writeSeveral(out, vr, bytes, start, to);
+  else {
+    const text = decoded(vr, window, start, to, charset, onMislabelled);
+    const leading = leadingIsPad(vr);
+    const values = single ? [text] : text.split('\\').map((value) => trimmed(value, leading));
+    values.forEach((value, at) => {
+      if (at > 0) out.byte(COMMA);
+      out.text(oneJson(vr, value));
+    });
   }
-  if (seen === SEVERAL && !single) return severalJson(vr, window.latin1(start, to), quotePlain);
-  const text = decoded(vr, window, start, to, charset, onMislabelled);
-  return single ? JSON.stringify(text) : severalJson(vr, text, quoteAny);
+  out.byte(CLOSE);
 }
 
-/** The text of a value field, whatever is in it, with its padding. */
+/** The text of a value field, whatever is in it. */
 function decoded(
   vr: Vr,
   window: ByteWindow,
@@ -118,14 +157,14 @@ function decoded(
       return charset.decode(bytes.subarray(start, end), vr.kind === Kind.PERSON, onMislabelled);
     }
   }
-  return window.latin1(start, end);
+  return bytes.latin1Slice(start, end);
 }
 
 /** The values of an ASCII text element (UIDs, codes), padding removed; for the scanner's own use. */
 export function asciiValues(window: ByteWindow, start: number, end: number): readonly string[] {
   const to = trimmedEnd(window.bytes, start, end);
-  return window
-    .latin1(start, to)
+  return window.bytes
+    .latin1Slice(start, to)
     .split('\\')
     .map((value) => trimmed(value, true));
 }

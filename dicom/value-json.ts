@@ -1,11 +1,12 @@
 // One value as its JSON members: `,"Value":[…]`, `,"InlineBinary":"…"`, `,"BulkDataURI":"…"`, or nothing for an
 // empty one (PS3.18 F.2.5). Decides what is inline and what is bulk.
 import type { FastBuffer } from './byte-window.js';
+import { asciiBytes } from './json-bytes.js';
 import { BULK_DEPTH_MAX, INLINE_BINARY_BYTES_MAX, INLINE_TEXT_BYTES_MAX, INLINE_VALUE_BYTES_MAX } from './limits.js';
 import { numbersJson } from './number-json.js';
 import type { Context } from './scan-context.js';
 import type { ScanState } from './scan-state.js';
-import { textJson } from './text-json.js';
+import { writeText } from './text-json.js';
 import { Kind, type Vr } from './vr.js';
 
 /** Whether a value goes by reference: PS3.18 F.2.6 allows it for its VR, and it is long. Pixel Data always does. */
@@ -14,8 +15,13 @@ export function isBulk(vr: Vr, length: number, depth: number): boolean {
   return length > (vr.kind === Kind.BINARY ? INLINE_BINARY_BYTES_MAX : INLINE_VALUE_BYTES_MAX);
 }
 
-/** The JSON members of a value that is written inline. `start` and `end` are indexes into the window's bytes. */
-export function inlineJson(
+const VALUE = asciiBytes(',"Value":[');
+const INLINE_BINARY = asciiBytes(',"InlineBinary":"');
+const CLOSE = 0x5d;
+const QUOTE = 0x22;
+
+/** Writes the members of a value that is inline. `start` and `end` are indexes into the window's bytes. */
+export function writeInline(
   state: ScanState,
   context: Context,
   tag: number,
@@ -23,33 +29,33 @@ export function inlineJson(
   start: number,
   end: number,
   bigEndian: boolean,
-): string {
+): void {
+  const { json } = state;
   const bytes = state.window.bytes;
-  switch (vr.kind) {
-    case Kind.NUMBER:
-    case Kind.TAG: {
-      const size = vr.kind === Kind.TAG ? 4 : vr.unit;
-      if ((end - start) % size !== 0) state.warnings.add('VALUE', `a length that is no multiple of ${size}`, tag);
-      const values = numbersJson(vr, bytes, start, end, bigEndian);
-      return values === '' ? '' : `,"Value":[${values}]`;
+  if (vr.kind === Kind.BINARY) {
+    json.put(INLINE_BINARY);
+    if (bigEndian && vr.unit > 1) json.ascii(swappedBase64(bytes, start, end, vr.unit));
+    else json.base64(bytes, start, end);
+    json.byte(QUOTE);
+  } else if (vr.kind === Kind.NUMBER || vr.kind === Kind.TAG) {
+    const size = vr.kind === Kind.TAG ? 4 : vr.unit;
+    if ((end - start) % size !== 0) state.warnings.add('VALUE', `a length that is no multiple of ${size}`, tag);
+    if (end - start < size) return;
+    json.put(VALUE);
+    json.ascii(numbersJson(vr, bytes, start, end, bigEndian));
+    json.byte(CLOSE);
+  } else {
+    if (end - start > INLINE_TEXT_BYTES_MAX) {
+      throw state.error('LIMIT', `a text of more than ${INLINE_TEXT_BYTES_MAX} bytes`, state.at, tag);
     }
-    case Kind.BINARY:
-      return `,"InlineBinary":"${bigEndian ? swappedBase64(bytes, start, end, vr.unit) : bytes.base64Slice(start, end)}"`;
-    default: {
-      if (end - start > INLINE_TEXT_BYTES_MAX) {
-        throw state.error('LIMIT', `a text of more than ${INLINE_TEXT_BYTES_MAX} bytes`, state.at, tag);
-      }
-      const values = textJson(vr, state.window, start, end, context.charset, (read) =>
-        state.warnings.add('CHARSET', `text that is not in its Specific Character Set was read as ${read}`, tag),
-      );
-      return values === '' ? '' : `,"Value":[${values}]`;
-    }
+    state.currentTag = tag;
+    writeText(json, vr, state.window, start, end, context.charset, state.onMislabelled);
   }
 }
 
 /** PS3.18 F.2.7: InlineBinary is little endian whatever the transfer syntax was. */
 function swappedBase64(bytes: FastBuffer, start: number, end: number, unit: number): string {
-  if (unit === 1 || (end - start) % unit !== 0) return bytes.base64Slice(start, end);
+  if ((end - start) % unit !== 0) return bytes.base64Slice(start, end);
   const swapped = Buffer.from(bytes.subarray(start, end));
   if (unit === 2) swapped.swap16();
   else if (unit === 4) swapped.swap32();
