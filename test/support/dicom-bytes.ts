@@ -15,13 +15,18 @@ export type Encoding = 'explicit' | 'implicit' | 'big';
 
 export function u16(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 2);
-  values.forEach((value, at) => bytes.writeUInt16LE(value, at * 2));
+  for (const [at, value] of values.entries()) bytes.writeUInt16LE(value, at * 2);
   return bytes;
 }
 
 export function u32(...values: readonly number[]): Buffer {
+  return u32s(values);
+}
+
+/** As many as there are: a million arguments are too many for a call. */
+function u32s(values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 4);
-  values.forEach((value, at) => bytes.writeUInt32LE(value, at * 4));
+  for (const [at, value] of values.entries()) bytes.writeUInt32LE(value, at * 4);
   return bytes;
 }
 
@@ -85,7 +90,7 @@ export function encapsulated(
 ): Buffer {
   return Buffer.concat([
     header(0x7fe00010, 'OB', UNDEFINED),
-    item(u32(...offsets)),
+    item(u32s(offsets)),
     ...fragments.map((fragment) => item(padded('OB', fragment))),
     ...(options.delimiter === false ? [] : [u16(0xfffe, 0xe0dd), u32(0)]),
   ]);
@@ -115,7 +120,7 @@ export function fileMeta(options: MetaOptions = {}): Buffer {
 }
 
 /** Preamble, prefix, file meta information and a data set: a file. */
-export function part10(dataset: Buffer, meta: MetaOptions = {}, preamble = Buffer.alloc(128)): Buffer {
+export function part10(dataset: Buffer, meta: MetaOptions = {}, preamble: Uint8Array = new Uint8Array(128)): Buffer {
   return Buffer.concat([preamble, Buffer.from('DICM'), fileMeta(meta), dataset]);
 }
 
