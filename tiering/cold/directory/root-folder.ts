@@ -11,6 +11,8 @@ import { isErrno } from './file-errors.js';
 import { makeFolders, syncFolder } from './write-file.js';
 
 const TEMP = '.tmp';
+/** A folder is not looked up again within this time: it would double the cost of a small read. */
+const INSIDE_MS = 5_000;
 /** Folders known to be durable; forgotten all at once when there are too many. */
 const KNOWN_FOLDERS_MAX = 20_000;
 
@@ -26,6 +28,8 @@ export class RootFolder {
   readonly path: string;
   readonly #options: RootFolderOptions;
   readonly #known = new Map<string, Promise<void>>();
+  /** When a folder was last seen to be where it seems to be. */
+  readonly #inside = new Map<string, number>();
   #created = false;
   #real: string | undefined;
 
@@ -84,10 +88,20 @@ export class RootFolder {
   /** After a folder turned out not to exist, or was removed. */
   forgetFolder(folder: string): void {
     this.#known.delete(folder);
+    this.#inside.delete(folder);
   }
 
   /** Throws UNAVAILABLE when a symbolic link below the root leads the folder elsewhere. ENOENT passes. */
   async mustBeInside(folder: string): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    const seenMs = this.#inside.get(folder);
+    if (seenMs !== undefined && nowMs - seenMs < INSIDE_MS) return;
+    await this.#checkInside(folder);
+    if (this.#inside.size >= KNOWN_FOLDERS_MAX) this.#inside.clear();
+    this.#inside.set(folder, nowMs);
+  }
+
+  async #checkInside(folder: string): Promise<void> {
     const real = await realpath(join(this.path, folder));
     if (this.#real !== undefined && real === join(this.#real, folder)) return;
     this.#real = await realpath(this.path);

@@ -39,7 +39,7 @@ export async function getObject(
       arrival.etag = output.ETag;
       const length = checkAnswer(output, rest, key);
       arrival.bytes ??= ownBuffer(length);
-      await collect(body, arrival, call.signal, key);
+      await collect(body, arrival, arrival.bytes, call.signal, key);
       return arrival.bytes;
     } finally {
       // A no-op after a body that was read to its end: the socket goes back to the agent.
@@ -97,18 +97,30 @@ function checkAnswer(output: GetObjectCommandOutput, range: ByteRange | undefine
   return length;
 }
 
-async function collect(body: Readable, arrival: Arrival, signal: AbortSignal, key: ObjectKey): Promise<void> {
-  const target = arrival.bytes;
-  if (target === undefined) return;
+/** Fills the bytes of the arrival from the body; an error leaves in `filled` how far it came. */
+function collect(
+  body: Readable,
+  arrival: Arrival,
+  target: Uint8Array,
+  signal: AbortSignal,
+  key: ObjectKey,
+): Promise<void> {
   addAbortSignal(signal, body);
-  for await (const piece of body as AsyncIterable<Uint8Array>) {
-    if (arrival.filled + piece.byteLength > target.byteLength) {
-      throw new ArchiveError('CORRUPT', `get ${key}: more bytes came than the answer had stated`);
-    }
-    target.set(piece, arrival.filled);
-    arrival.filled += piece.byteLength;
-  }
-  if (arrival.filled !== target.byteLength) {
-    throw new ArchiveError('CORRUPT', `get ${key}: ${arrival.filled} of ${target.byteLength} bytes came`);
-  }
+  return new Promise((resolve, reject) => {
+    body.on('data', (piece: Uint8Array) => {
+      if (arrival.filled + piece.byteLength > target.byteLength) {
+        body.destroy(new ArchiveError('CORRUPT', `get ${key}: more bytes came than the answer had stated`));
+        return;
+      }
+      target.set(piece, arrival.filled);
+      arrival.filled += piece.byteLength;
+    });
+    body.on('error', reject);
+    body.on('end', () => {
+      if (arrival.filled === target.byteLength) resolve();
+      else reject(new ArchiveError('CORRUPT', `get ${key}: ${arrival.filled} of ${target.byteLength} bytes came`));
+    });
+    // Also after neither: a body that was destroyed from elsewhere.
+    body.on('close', () => reject(Object.assign(new Error('the body was cut off'), { code: 'ECONNRESET' })));
+  });
 }
