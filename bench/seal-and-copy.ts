@@ -1,0 +1,139 @@
+// Hot to cold: a study of 400 instances (200 MiB) that is filed already is sealed, copied to one real S3 cloud, read back and proven,
+// beside `rclone crypt --transfers 16` on the same files to the same cloud, and beside the bare machine: read, AES-256-GCM, PUT by
+// the SDK. rclone does not read back what it wrote; the product always does.
+import { createCipheriv, randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { PhantomInstance } from '../dicom/phantom/phantom.js';
+import type { GatewayProcess } from '../test/support/gateway-process.js';
+import { CHUNK_BYTES } from '../tiering/core/limits.js';
+import { forEachLimited } from '../tiering/core/queues.js';
+import { BUCKET, bareClient, Clouds, NOT_INSTALLED, rcloneCrypt, rcloneInstalled } from './support/clouds.js';
+import { Corpus } from './support/corpus.js';
+import { storeAll, withClient } from './support/http-client.js';
+import { atLeast, compare, type Figure, perSecond, type Turn, takeTurns, timed } from './support/measure.js';
+import { type Bench, runBench } from './support/report.js';
+import { CpuMeter, runJob, startServer, until } from './support/server.js';
+
+const ROUNDS = 4;
+const INSTANCES = 400;
+/** The product's own number of chunks on their way: protect.ts. */
+const PUTS_AT_ONCE = 3;
+const UNIT = 'inst/s';
+
+/** Seals and copies a file chunk by chunk: what it costs without packs, checks, manifest, index and proof. */
+async function sealBare(client: S3Client, path: string, round: number): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const chunks = Array.from({ length: Math.ceil(size / CHUNK_BYTES) }, (_, at) => at);
+    await forEachLimited(chunks, PUTS_AT_ONCE, async (chunk) => {
+      const length = Math.min(CHUNK_BYTES, size - chunk * CHUNK_BYTES);
+      const { buffer } = await file.read(Buffer.allocUnsafeSlow(length), 0, length, chunk * CHUNK_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', randomBytes(32), randomBytes(12));
+      const body = Buffer.concat([cipher.update(buffer), cipher.final(), cipher.getAuthTag()]);
+      await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: `bare/${round}/${chunk}`, Body: body }));
+    });
+  } finally {
+    await file.close();
+  }
+}
+
+/** The same instances as files, for those who copy files. */
+async function writeFiles(dir: string, instances: readonly PhantomInstance[]): Promise<void> {
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true });
+  for (const { fileName, sop, bytes } of instances) await writeFile(join(dir, `${sop}-${fileName}`), bytes);
+}
+
+/** Stores a study and waits for the packer, so that only sealing and copying is left to do. */
+async function storeFiled(server: GatewayProcess, instances: readonly PhantomInstance[]): Promise<void> {
+  const packs = join(server.dir, 'data', 'hot', 'packs');
+  const filedBytes = async () => {
+    const names = await readdir(packs, { recursive: true }).catch(() => []);
+    const sizes = await Promise.all(
+      names.filter((name) => name.endsWith('.tar')).map(async (name) => (await stat(join(packs, name))).size),
+    );
+    return sizes.reduce((sum, size) => sum + size, 0);
+  };
+  const wanted = (await filedBytes()) + instances.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  await withClient(server.url, 4, (client) => storeAll(client, instances));
+  await until('the packer files the study', async () => (await filedBytes()) >= wanted);
+}
+
+async function measure(
+  server: GatewayProcess,
+  clouds: Clouds,
+  withRclone: boolean,
+): Promise<{ figures: Figure[]; notes: string[] }> {
+  const corpus = new Corpus();
+  const site = clouds.site(0);
+  const bare = bareClient(site);
+  const cpu = { ours: new CpuMeter(), limit: new CpuMeter() };
+  const rate = async (work: () => Promise<unknown>) => perSecond(INSTANCES, await timed(work));
+  const files = join(server.dir, 'files');
+  const whole = join(server.dir, 'whole.bin');
+  let instances: readonly PhantomInstance[] = [];
+  /** The same instances for everybody's turn of a round. */
+  const prepare = async (round: number) => {
+    if (prepared === round) return;
+    prepared = round;
+    instances = corpus.study();
+    await storeFiled(server, instances);
+    await writeFiles(files, instances);
+    await writeFile(whole, Buffer.concat(instances.map(({ bytes }) => bytes)));
+  };
+  let prepared = -1;
+  const turns: Record<string, Turn> = {
+    ours: async (round) => {
+      await prepare(round);
+      return cpu.ours.during(server.pid, INSTANCES, () =>
+        rate(() => runJob(server, 'migrate', { all: true, keepHot: true })),
+      );
+    },
+    limit: async (round) => {
+      await prepare(round);
+      return cpu.limit.during(process.pid, INSTANCES, () => rate(() => sealBare(bare, whole, round)));
+    },
+  };
+  if (withRclone) {
+    turns['rclone'] = async (round) => {
+      await prepare(round);
+      return rate(() => rcloneCrypt(site, files, String(round)));
+    };
+  }
+  const words = { claim: 'seal, copy, prove, 1 cloud', unit: UNIT };
+  try {
+    const samples = await takeTurns(ROUNDS, turns);
+    const { ours = [], limit = [], rclone: peer = [] } = samples;
+    const figures = [compare({ ...words, against: 'AES-256-GCM + PUT by the bare SDK', target: null }, ours, limit)];
+    if (withRclone)
+      figures.unshift(compare({ ...words, against: 'rclone crypt --transfers 16', target: atLeast(1) }, ours, peer));
+    const notes = [`seal and copy: CPU an instance: server ${cpu.ours.each}, bare ${cpu.limit.each}`];
+    return { figures, notes: withRclone ? notes : [...notes, 'rclone is not installed: no comparison with it'] };
+  } finally {
+    bare.destroy();
+  }
+}
+
+const bench: Bench = {
+  name: 'seal-and-copy',
+  async run() {
+    if (!Clouds.installed()) return { figures: [], notes: [], skipped: NOT_INSTALLED };
+    const clouds = await Clouds.start(1);
+    const server = await startServer({
+      hot: { volumes: [{ name: 'a', path: './data/hot' }], settle: '1s' },
+      cold: { replicas: clouds.replicas(1), writeQuorum: 1 },
+    });
+    try {
+      return await measure(server, clouds, await rcloneInstalled());
+    } finally {
+      await server.destroy();
+      await clouds.close();
+    }
+  },
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await runBench(bench);
