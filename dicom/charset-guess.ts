@@ -35,33 +35,34 @@ function isUtf8Tail(bytes: Uint8Array, at: number, more: number): boolean {
 }
 
 /**
- * Whether `bytes` can hardly be anything but GBK: every high byte is half of a pair, most are hanzi of GB 2312, and each run of pairs either
- * stands alone (no Latin letter touches it) or has two pairs or more. `Größe` and `Ünïcödé` fail; `ÕÅ^ÈýÇ¿` passes.
+ * Whether `bytes` can hardly be anything but GBK: every high byte is half of a pair, there are two pairs or more, half of them among the 3,755
+ * common hanzi of GB 2312, and each run of pairs either stands alone (no Latin letter touches it) or is two hanzi or more. `Größe`
+ * and `Ünïcödé` fail; `ÕÅ^ÈýÇ¿` passes.
  */
 export function isPlausibleGbk(bytes: Uint8Array): boolean {
   let pairs = 0;
-  let hanzi = 0;
+  let frequent = 0;
   for (let at = 0; at < bytes.length; ) {
     if ((bytes[at] as number) < 0x80) {
       at++;
       continue;
     }
     const start = at;
-    let common = 0;
+    let hanzi = 0;
     while (at < bytes.length && (bytes[at] as number) >= 0x80) {
       const lead = bytes[at] as number;
       const trail = bytes[at + 1] ?? 0;
       if (lead < 0x81 || lead > 0xfe || trail < 0x40 || trail === 0x7f || trail > 0xfe) return false;
-      if (lead >= 0xb0 && lead <= 0xf7 && trail >= 0xa1) common++;
+      if (lead >= 0xb0 && lead <= 0xf7 && trail >= 0xa1) hanzi++;
+      if (lead >= 0xb0 && lead <= 0xd7 && trail >= 0xa1) frequent++;
       at += 2;
     }
     const count = (at - start) / 2;
     const touches = isLetter(bytes[start - 1] ?? 0) || isLetter(bytes[at] ?? 0);
-    if (touches && (count < 2 || common < count)) return false;
+    if (touches && (count < 2 || hanzi < count)) return false;
     pairs += count;
-    hanzi += common;
   }
-  return pairs > 0 && hanzi * 2 >= pairs;
+  return pairs > 1 && frequent * 2 >= pairs;
 }
 
 function isLetter(byte: number): boolean {

@@ -93,6 +93,7 @@ describe('Specific Character Set', () => {
     'Nuñez^Íñigo',
     'O\u0092sullivan',
     '40°C',
+    'éé',
     'ÄÖÜ',
   ])('leaves the European text %s alone', (text) => {
     expect(read(['ISO_IR 100'], latin1(text))).toEqual({ text, read: [] });

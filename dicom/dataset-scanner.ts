@@ -24,7 +24,7 @@ import type { ScanState } from './scan-state.js';
 import { asciiValues } from './text-json.js';
 import { isIdentity } from './top-level.js';
 import { isBulk, writeInline } from './value-json.js';
-import { OB, SQ, type Vr } from './vr.js';
+import { OB, SQ, VRS, type Vr } from './vr.js';
 
 const ITEM = 0xfffee000;
 const ITEM_END = 0xfffee00d;
@@ -43,24 +43,8 @@ function isForbidden(group: number): boolean {
   return group < 8 ? group !== 4 && group !== 6 : group >= 0xfffe;
 }
 
-interface Opening {
-  readonly vr: Vr;
-  readonly bytes: Uint8Array;
-}
-
-/** `"gggggggg":{"vr":"XX"`, made once for each usual tag. Bounded, since private tags are anyone's. */
-const openings = new Map<number, Opening>();
-const OPENINGS_MAX = 16_384;
-
-function opening(tag: number, vr: Vr): Uint8Array {
-  // As a signed 32-bit number a tag needs no heap number as a key.
-  const key = tag | 0;
-  const found = openings.get(key);
-  if (found !== undefined && found.vr === vr) return found.bytes;
-  const bytes = asciiBytes(`"${tag.toString(16).toUpperCase().padStart(8, '0')}":{"vr":"${vr.name}"`);
-  if (found !== undefined || openings.size < OPENINGS_MAX) openings.set(key, { vr, bytes });
-  return bytes;
-}
+/** `{"vr":"XX"` of each VR, by its id. */
+const OPENINGS: readonly Uint8Array[] = VRS.map(({ name }) => asciiBytes(`{"vr":"${name}"`));
 
 const COMMA = 0x2c;
 const OPEN_OBJECT = 0x7b;
@@ -354,7 +338,8 @@ class DatasetScanner {
     if (context.empty) context.empty = false;
     else json.byte(COMMA);
     const start = json.length;
-    json.put(opening(tag, vr));
+    json.tagName(tag);
+    json.put(OPENINGS[vr.id] as Uint8Array);
     return start;
   }
 

@@ -41,6 +41,7 @@ function implicitVrOf(tag: number, signed: boolean): Vr {
 
 /** What the dictionary knows of an element that is written as UN (PS3.5 6.2.2 note 2); UN when nothing, or a sequence. */
 export function knownVrOfUn(tag: number, signed: boolean): Vr {
+  if ((tag & 0x10000) !== 0) return UN;
   const vr = implicitVrOf(tag, signed);
   return vr.name === 'SQ' ? UN : vr;
 }

@@ -10,6 +10,9 @@ const INITIAL_BYTES = 64 * 1024;
 const LOOP_BYTES_MAX = 64;
 
 const BASE64 = asciiBytes('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
+const HEX = asciiBytes('0123456789ABCDEF');
+const QUOTE = 0x22;
+const COLON = 0x3a;
 const BASE64_PAD = 0x3d;
 
 /** One buffer is kept from parse to parse: parsing is synchronous, so no two of a thread overlap. */
@@ -63,6 +66,18 @@ export class JsonBytes {
       for (let at = 0; at < count; at++) bytes[start + at] = text.charCodeAt(at);
     }
     this.#length += count;
+  }
+
+  /** A tag as a member name, 8 upper-case hexadecimal digits: `"00100010":`. */
+  tagName(tag: number): void {
+    if (this.#length + 11 > this.#bytes.length) this.#grow(11);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    bytes[at++] = QUOTE;
+    for (let shift = 28; shift >= 0; shift -= 4) bytes[at++] = HEX[(tag >>> shift) & 15] as number;
+    bytes[at++] = QUOTE;
+    bytes[at++] = COLON;
+    this.#length = at;
   }
 
   /** Bytes `[from, to)` of `source` in base64 (RFC 4648, padded). */
