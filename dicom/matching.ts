@@ -66,9 +66,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function valueMatches(vr: string, wanted: string, value: unknown, options: MatchOptions): boolean {
-  if (value === null || value === undefined) return false;
   if (vr === 'PN') return nameMatches(wanted, groupsOf(value), options.fuzzy);
-  if (isObject(value) || Array.isArray(value)) return false;
+  if (typeof value !== 'string' && typeof value !== 'number') return false;
   const text = trim(String(value));
   if (TIMES.has(vr)) return timeMatches(vr, wanted, text);
   if (NUMBERS.has(vr)) return numberMatches(trim(wanted), text);

@@ -71,7 +71,7 @@ const fullAttributes = fc.record(
 );
 
 const place = fc.record({
-  study: fc.integer({ min: 1, max: 12 }),
+  study: fc.integer({ min: 1, max: 30 }),
   series: fc.integer({ min: 1, max: 3 }),
   instance: fc.integer({ min: 1, max: 3 }),
   number: fc.option(fc.integer({ min: 1, max: 3 }), { nil: null }),
@@ -82,7 +82,8 @@ const place = fc.record({
 export const archive: fc.Arbitrary<readonly ArrivedInstance[]> = fc
   .array(fc.tuple(place, studyAttributes, seriesAttributes, instanceAttributes, fullAttributes), {
     minLength: 1,
-    maxLength: 60,
+    maxLength: 90,
+    size: 'max',
   })
   .map((rows) =>
     rows.map(([at, study, series, instance, full], n) =>
@@ -154,18 +155,32 @@ const anyKey: fc.Arbitrary<AttributeMatch> = fc.oneof(
   },
 );
 
+type Scoped = readonly [number | null, number | null];
+
+const anyScope: fc.Arbitrary<Scoped> = fc.tuple(
+  fc.integer({ min: 1, max: 12 }),
+  fc.option<number, null>(fc.integer({ min: 1, max: 3 }), { nil: null }),
+);
+
 export const querySpec: fc.Arbitrary<QuerySpec> = fc
   .record({
     level: fc.constantFrom<QueryLevel>('study', 'series', 'instance'),
-    scope: fc.option(fc.tuple(fc.integer({ min: 1, max: 12 }), fc.option(fc.integer({ min: 1, max: 3 }))), { freq: 4 }),
-    matches: fc.array(anyKey, { maxLength: 3 }),
+    scope: fc.oneof({ weight: 5, arbitrary: fc.constant<Scoped>([null, null]) }, { weight: 1, arbitrary: anyScope }),
+    // One key mostly: more of them rarely leave a row.
+    matches: fc.oneof(
+      { weight: 4, arbitrary: fc.tuple(anyKey) },
+      { weight: 2, arbitrary: fc.array(anyKey, { maxLength: 3 }) },
+    ),
     fuzzy: fc.boolean(),
     limit: fc.integer({ min: 1, max: 20 }),
-    offset: fc.integer({ min: 0, max: 8 }),
+    offset: fc.oneof(
+      { weight: 2, arbitrary: fc.constant(0) },
+      { weight: 1, arbitrary: fc.integer({ min: 0, max: 8 }) },
+    ),
   })
-  .map(({ scope, ...spec }) => ({
+  .map(({ scope: [study, series], ...spec }) => ({
     ...spec,
     include: [],
-    ...(scope === null ? {} : { study: studyUid(scope[0]) }),
-    ...(scope === null || scope[1] === null ? {} : { series: seriesUid(scope[0], scope[1]) }),
+    ...(study === null ? {} : { study: studyUid(study) }),
+    ...(study === null || series === null ? {} : { series: seriesUid(study, series) }),
   }));
