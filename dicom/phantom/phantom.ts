@@ -8,7 +8,7 @@ import { IMPLICIT_LE, RLE } from './part10-writer.js';
 import { type PhantomStudy, phantomStudy } from './people.js';
 
 export type { PhantomInstance } from './instance-writer.js';
-export { type PhantomMultiframe, phantomMultiframe } from './multiframe.js';
+export { phantomMultiframe } from './multiframe.js';
 
 export interface PhantomOptions {
   readonly seed: number;

@@ -62,8 +62,3 @@ export async function inflateJson(bytes: Uint8Array): Promise<Buffer> {
     throw new ArchiveError('CORRUPT', 'stored metadata does not inflate', { cause: error });
   }
 }
-
-/** Compresses one DICOM JSON object as the index keeps it. */
-export async function deflateJson(json: string | Uint8Array): Promise<Uint8Array> {
-  return deflate(typeof json === 'string' ? Buffer.from(json) : json, { level: 1 });
-}
