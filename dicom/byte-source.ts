@@ -11,8 +11,3 @@ export interface ByteSource {
    */
   read(start: number, end: number): Uint8Array;
 }
-
-/** A source over bytes in memory. Nothing is copied. */
-export function memorySource(bytes: Uint8Array): ByteSource {
-  return { size: bytes.length, read: (start, end) => bytes.subarray(start, end) };
-}

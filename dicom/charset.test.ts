@@ -129,7 +129,7 @@ describe('Specific Character Set', () => {
         const { text } = read(labels, Buffer.concat(parts), person);
         expect(Buffer.from(text).toString()).toBe(text);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -169,7 +169,7 @@ describe('Specific Character Set', () => {
       fc.property(multibyte, (bytes) => {
         expect(isUtf8WithMultibyte(bytes)).toBe(valid(bytes) && bytes.some((byte) => byte >= 0x80));
       }),
-      { numRuns: 5000 },
+      { numRuns: 1500 },
     );
   });
 

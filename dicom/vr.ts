@@ -103,7 +103,3 @@ function known(name: string): Vr {
 export const SQ = known('SQ');
 export const UN = known('UN');
 export const OB = known('OB');
-export const OW = known('OW');
-export const UI = known('UI');
-export const US = known('US');
-export const SS = known('SS');
