@@ -38,7 +38,8 @@ export function serveWrites(hooks: WriterHooks): void {
   });
 }
 
-class WriteGroup {
+/** One connection's groups, one after another: `take` each call, then `commit`. */
+export class WriteGroup {
   readonly #hooks: WriterHooks;
   readonly #port: MessagePort;
   /** Answers held back until the commit. */
