@@ -1,6 +1,6 @@
 // The two long jobs of operators: migrate (file, protect, prove, evict) and recall, study by study.
 // Each step is idempotent, so a job that was killed is simply run again.
-import { ArchiveError, codeOf } from '../core/errors.js';
+import { ArchiveError } from '../core/errors.js';
 import type { StudyUid } from '../core/ids.js';
 import { forEachLimited } from '../core/queues.js';
 import type { PackRecord } from '../index/index.js';
@@ -8,6 +8,7 @@ import type { JobFailure, JobOptions, MigrateReport, RecallReport, Selection } f
 import type { Committer } from './committer.js';
 import type { ArchiveContext } from './context.js';
 import { evictPack } from './evict.js';
+import { jobFailure } from './failures.js';
 import { fileStudy, removeEmptyTrays } from './packer.js';
 import { protectPack } from './protect.js';
 import { recallPack } from './recall.js';
@@ -120,8 +121,7 @@ class PackJob {
       return true;
     } catch (error) {
       this.#options.signal?.throwIfAborted();
-      const detail = error instanceof ArchiveError ? error.message : 'an unexpected error: see the server log';
-      this.failures.push({ item, code: codeOf(error), detail });
+      this.failures.push(jobFailure(this.#ctx, item, error));
       return false;
     }
   }

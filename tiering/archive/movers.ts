@@ -1,15 +1,16 @@
 // The background: files what has settled, protects what is due, evicts above the high water mark,
 // recalls what was opened, probes volumes and replicas. The index says what ought to be and each round
 // makes it so; a mover holds no state that a kill could lose.
-import { codeOf } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import type { Volume } from '../hot/volume.js';
 import type { PackRecord } from '../index/index.js';
 import type { ArchiveContext } from './context.js';
 import { evictPack } from './evict.js';
+import { logFailure } from './failures.js';
 import { fileDueStudies } from './packer.js';
 import { protectPack } from './protect.js';
 import { recallPack } from './recall.js';
+import { Retries } from './retries.js';
 
 /** Opened packs waiting for a recall; the oldest are forgotten beyond it: the next reader asks again. */
 const RECALLS_MAX = 1_000;
@@ -21,16 +22,18 @@ export class Movers {
   readonly #stop = new AbortController();
   readonly #recalls = new Set<PackId>();
   readonly #loops: Promise<void>[] = [];
+  readonly #retries: Retries;
 
   constructor(ctx: ArchiveContext) {
     this.#ctx = ctx;
+    this.#retries = new Retries(ctx.clock);
   }
 
   start(): void {
     const { moverIntervalMs, probeIntervalMs } = this.#ctx.policy;
     this.#loops.push(
-      this.#loop('file', moverIntervalMs, (signal) => fileDueStudies(this.#ctx, signal)),
-      this.#loop('protect', moverIntervalMs, (signal) => protectDue(this.#ctx, signal)),
+      this.#loop('file', moverIntervalMs, (signal) => fileDueStudies(this.#ctx, this.#retries, signal)),
+      this.#loop('protect', moverIntervalMs, (signal) => protectDue(this.#ctx, this.#retries, signal)),
       this.#loop('evict', moverIntervalMs, (signal) => evictAboveHighWater(this.#ctx, signal)),
       this.#loop('recall', moverIntervalMs, (signal) => this.#recallOpened(signal)),
       this.#loop('probe', probeIntervalMs, () => this.#probe()),
@@ -57,13 +60,7 @@ export class Movers {
       try {
         await round(signal);
       } catch (error) {
-        if (!signal.aborted) {
-          this.#ctx.log({
-            level: 'error',
-            event: `${name}-failed`,
-            detail: `${codeOf(error)}: ${(error as Error).message}`,
-          });
-        }
+        if (!signal.aborted) logFailure(this.#ctx, `${name}-failed`, error);
       }
       await this.#ctx.clock.sleep(intervalMs, signal).catch(() => undefined);
     }
@@ -73,7 +70,11 @@ export class Movers {
     for (const pack of this.#recalls) {
       signal.throwIfAborted();
       this.#recalls.delete(pack);
-      await recallPack(this.#ctx, pack, signal);
+      // One that cannot be had now must not keep the next ones waiting; the next reader asks for it again.
+      await recallPack(this.#ctx, pack, signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        logFailure(this.#ctx, 'recall-failed', error, pack);
+      });
     }
   }
 
@@ -83,7 +84,7 @@ export class Movers {
 }
 
 /** Packs that are due and lack a replica that answers, oldest first. */
-async function protectDue(ctx: ArchiveContext, signal: AbortSignal): Promise<void> {
+async function protectDue(ctx: ArchiveContext, retries: Retries, signal: AbortSignal): Promise<void> {
   const up = ctx.replicas.state().flatMap((r) => (r.state === 'available' ? [r.name] : []));
   if (up.length === 0) return;
   const createdBeforeMs = ctx.clock.nowMs() - ctx.policy.protectAfterMs;
@@ -91,7 +92,7 @@ async function protectDue(ctx: ArchiveContext, signal: AbortSignal): Promise<voi
   for await (const record of ctx.index.packs({ kind: 'pack', lackingOn: up, createdBeforeMs })) {
     // What lies only on a volume that is away waits for it: the status says so, once, and not the log every second.
     const away = record.volume !== null && ctx.volumes.readable(record.volume) === null;
-    if (away && record.placements.length === 0) continue;
+    if ((away && record.placements.length === 0) || !retries.mayTry(record.id)) continue;
     due.push(record.id);
     if (due.length >= PROTECT_ROUND) break;
   }
@@ -99,14 +100,11 @@ async function protectDue(ctx: ArchiveContext, signal: AbortSignal): Promise<voi
     signal.throwIfAborted();
     try {
       await protectPack(ctx, id, signal);
+      retries.succeeded(id);
     } catch (error) {
       signal.throwIfAborted();
-      ctx.log({
-        level: 'warn',
-        event: 'protect-failed',
-        pack: id,
-        detail: `${codeOf(error)}: ${(error as Error).message}`,
-      });
+      retries.failed(id);
+      logFailure(ctx, 'protect-failed', error, id);
     }
   }
 }
@@ -149,7 +147,7 @@ async function evictFrom(
       ctx.log({ level: 'info', event: 'evicted', pack: record.id });
     } catch (error) {
       signal?.throwIfAborted();
-      ctx.log({ level: 'warn', event: 'evict-failed', pack: record.id, detail: (error as Error).message });
+      logFailure(ctx, 'evict-failed', error, record.id);
     }
   }
 }

@@ -3,7 +3,6 @@
 import type { WorkerPool } from '../../workers/pool.js';
 import type { ReplicaSet } from '../cold/replicas/replica-set.js';
 import type { Clock, Random } from '../core/clock.js';
-import { codeOf } from '../core/errors.js';
 import type { StudyUid } from '../core/ids.js';
 import type { Keyring } from '../format/keyring.js';
 import { PackIds } from '../format/pack-id.js';
@@ -13,6 +12,7 @@ import type { Archive, ArchiveStatus } from './archive.js';
 import { Committer } from './committer.js';
 import { type ArchiveContext, type ArchiveEvent, DEFAULT_POLICY, type Policy } from './context.js';
 import { Damage } from './damage.js';
+import { logFailure } from './failures.js';
 import { Identities } from './identities.js';
 import { IngestBudget } from './ingest-budget.js';
 import { readInstance } from './instance-reader.js';
@@ -70,13 +70,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     await recoverTrays(context, volume);
     committer?.goOnAbove(await context.index.highestSeq());
     const work: Promise<void> = reconcilePacks(context, volume)
-      .catch((error: unknown) => {
-        context.log({
-          level: 'error',
-          event: 'reconcile-failed',
-          detail: `${codeOf(error)}: ${(error as Error).message}`,
-        });
-      })
+      .catch((error: unknown) => logFailure(context, 'reconcile-failed', error))
       .finally(() => reconciling.delete(work));
     reconciling.add(work);
   });

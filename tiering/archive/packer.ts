@@ -4,16 +4,20 @@ import { ArchiveError, codeOf } from '../core/errors.js';
 import type { StudyUid } from '../core/ids.js';
 import { forEachLimited } from '../core/queues.js';
 import type { ArchiveContext } from './context.js';
+import { logFailure } from './failures.js';
 import { buildPack, planPacks } from './pack-builder.js';
+import type { Retries } from './retries.js';
 
 /** Studies filed at once: their syncs overlap. */
 const STUDIES_AT_ONCE = 2;
 
 /** Files every study that is due. Returns how many were filed; one that fails is logged and stays where it is. */
-export async function fileDueStudies(ctx: ArchiveContext, signal?: AbortSignal): Promise<number> {
+export async function fileDueStudies(ctx: ArchiveContext, retries: Retries, signal?: AbortSignal): Promise<number> {
   const now = ctx.clock.nowMs();
   const due = (await ctx.index.unfiled()).filter(
-    (one) => now - one.lastMs >= ctx.policy.settleMs || now - one.firstMs >= ctx.policy.fileAfterMs,
+    (one) =>
+      (now - one.lastMs >= ctx.policy.settleMs || now - one.firstMs >= ctx.policy.fileAfterMs) &&
+      retries.mayTry(one.study),
   );
   if (due.length === 0 || ctx.volumes.writable(0, true) === null) return 0;
   let filed = 0;
@@ -21,8 +25,11 @@ export async function fileDueStudies(ctx: ArchiveContext, signal?: AbortSignal):
     signal?.throwIfAborted();
     try {
       if ((await fileStudy(ctx, study, signal)) > 0) filed += 1;
+      retries.succeeded(study);
     } catch (error) {
-      ctx.log({ level: 'error', event: 'filing-failed', detail: (error as Error).message });
+      signal?.throwIfAborted();
+      retries.failed(study);
+      logFailure(ctx, 'filing-failed', error);
     }
   });
   if (filed > 0) await removeEmptyTrays(ctx);

@@ -82,6 +82,6 @@ async function storeWhole(
       receiver.committer.submit({ kind: 'instance', content, bytes }),
     );
   } catch (error) {
-    return refused({}, error);
+    return refused(receiver.ctx, {}, error);
   }
 }

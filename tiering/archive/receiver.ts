@@ -1,12 +1,13 @@
 // What taking in an instance shares, long or short: whom it asks, the identity rule, and how a refusal
 // is told. Nothing of a refused instance stays behind.
 import type { TaskFailure } from '../../workers/tasks/types.js';
-import { ArchiveError, codeOf, hasCode } from '../core/errors.js';
-import type { StudyUid } from '../core/ids.js';
+import { ArchiveError } from '../core/errors.js';
+import { parseSopUid, type StudyUid } from '../core/ids.js';
 import type { InstanceIdentity, StoreOutcome } from './archive.js';
 import type { Committer } from './committer.js';
 import type { ArchiveContext } from './context.js';
 import type { InstanceContent } from './drafts.js';
+import { tellFailure } from './failures.js';
 import { type Identities, identityOf } from './identities.js';
 import type { IngestBudget } from './ingest-budget.js';
 
@@ -30,6 +31,7 @@ export async function storeOnce(
   const instance = identityOf(content);
   if (study !== undefined && instance.study !== study) {
     return refused(
+      receiver.ctx,
       instance,
       new ArchiveError('CONFLICT', 'the instance belongs to another study than the one it was sent to'),
       'IDENTITY',
@@ -40,20 +42,27 @@ export async function storeOnce(
     const { warnings } = content.parsed;
     return { status: taken ? 'duplicate' : 'stored', instance, warnings };
   } catch (error) {
-    return refused(instance, error);
+    return refused(receiver.ctx, instance, error);
   }
 }
 
-export function refusedByParser(failure: TaskFailure): StoreOutcome {
-  return { status: 'refused', instance: {}, code: failure.code, fault: failure.fault ?? null, detail: failure.message };
+/** What the parser found wrong; names the instance as far as it could be read. */
+export function refusedByParser({ code, message, fault, identity }: TaskFailure): StoreOutcome {
+  const { sopUid, sopClassUid } = identity ?? {};
+  const instance = {
+    ...(sopUid === undefined ? {} : { sop: parseSopUid(sopUid) }),
+    ...(sopClassUid === undefined ? {} : { sopClass: sopClassUid }),
+  };
+  return { status: 'refused', instance, code, fault: fault ?? null, detail: message };
 }
 
 export function refused(
+  ctx: ArchiveContext,
   instance: Partial<InstanceIdentity>,
   error: unknown,
   fault: 'IDENTITY' | null = null,
 ): StoreOutcome {
-  const detail = error instanceof ArchiveError ? error.message : 'an unexpected error: see the server log';
-  const code = hasCode(error, 'ABORTED') ? 'UNAVAILABLE' : codeOf(error);
-  return { status: 'refused', instance, code, fault, detail };
+  const { code, detail } = tellFailure(ctx, error);
+  // Aborted by us (a closing archive), not by who sent it: they may send it again.
+  return { status: 'refused', instance, code: code === 'ABORTED' ? 'UNAVAILABLE' : code, fault, detail };
 }

@@ -1,12 +1,13 @@
 // Repair: mend what scrub and reads have noted, from any good replica or the hot copy, and pay what
 // replicas owe. A chunk is only replaced by bytes that hash to its name; the last readable copy is
 // never overwritten by anything else.
-import { ArchiveError, codeOf } from '../core/errors.js';
+import { ArchiveError } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { CHUNK_BYTES } from '../core/limits.js';
 import type { ChunkException, PackRecord } from '../index/index.js';
 import type { JobFailure, JobOptions, RepairReport } from './archive.js';
 import type { ArchiveContext } from './context.js';
+import { jobFailure } from './failures.js';
 import { readPackWhole } from './pack-reader.js';
 import { proveObject, putProven } from './proof.js';
 import { protectPack } from './protect.js';
@@ -26,7 +27,7 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
       repaired += 1;
     } catch (error) {
       options.signal?.throwIfAborted();
-      failures.push({ item, code: codeOf(error), detail: messageOf(error) });
+      failures.push(jobFailure(ctx, item, error));
     }
     progress(step);
   };
@@ -114,8 +115,4 @@ async function goodBytes(
       throw new ArchiveError('CORRUPT', `the hot copy of pack ${record.id} seals chunk ${chunk} to another name`);
     return again.sealed;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof ArchiveError ? error.message : 'an unexpected error: see the server log';
 }
