@@ -58,6 +58,7 @@ mon_data_avail_warn = 2
 [osd]
 osd_data = $dir/osd
 osd_objectstore = memstore
+memstore_device_bytes = 68719476736
 osd_class_load_list = *
 osd_class_default_list = *
 osd_heartbeat_grace = 120
