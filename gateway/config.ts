@@ -129,7 +129,10 @@ const schema = section({
     ]),
   }).prefault({}),
   tiering: section({
-    protect: choice(['write-back', 'write-through']).default('write-back'),
+    // Taken as a promise by whoever sets it, so it is refused until it is kept.
+    protect: z
+      .literal('write-back', { error: 'must be write-back; write-through is not there yet in this version' })
+      .default('write-back'),
     recall: choice(['on-open', 'never']).default('on-open'),
     evict: section({ minAge: duration.prefault('30d') }).prefault({}),
     prefetch: later,
@@ -167,7 +170,7 @@ export interface Config {
     readonly replicas: readonly ReplicaConfig[];
   };
   readonly tiering: {
-    readonly protect: 'write-back' | 'write-through';
+    readonly protect: 'write-back';
     readonly recall: 'on-open' | 'never';
     readonly evictMinAgeMs: number;
   };

@@ -10,6 +10,8 @@ const STATUS_WAIT_MS = 5000;
 export interface Health {
   /** The archive's status, at most two seconds old; one question to the archive however many ask. */
   status(): Promise<ArchiveStatus>;
+  /** Something changed that whoever asks next wants to see: the kept status is too old, whatever its age. */
+  changed(): void;
   /** Null when ready, else why not. */
   notReady(): Promise<string | null>;
   /** From now on not ready: load balancers take the process out before it stops listening. */
@@ -22,15 +24,19 @@ export function createHealth(archive: Archive, clock: Clock): Health {
   const status = (): Promise<ArchiveStatus> => {
     const now = clock.monotonicMs();
     if (latest === undefined || now - latest.at > STATUS_AGE_MS_MAX) {
-      latest = { at: now, status: withDeadline(STATUS_WAIT_MS, 'the index', () => archive.status()) };
-      latest.status.catch(() => {
-        latest = undefined;
+      const asked = { at: now, status: withDeadline(STATUS_WAIT_MS, 'the index', () => archive.status()) };
+      latest = asked;
+      asked.status.catch(() => {
+        if (latest === asked) latest = undefined;
       });
     }
     return latest.status;
   };
   return {
     status,
+    changed: () => {
+      latest = undefined;
+    },
     stopping: () => {
       stopping = true;
     },

@@ -177,7 +177,6 @@ function policyOf({ hot, cold, tiering }: Config): Partial<Policy> {
     settleMs: hot.settleMs,
     highWater: hot.highWater,
     lowWater: hot.lowWater,
-    writeThrough: tiering.protect === 'write-through',
     recall: tiering.recall,
     evictMinAgeMs: tiering.evictMinAgeMs,
     cloudDirectQuorum: cold.cloudDirectQuorum,

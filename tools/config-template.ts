@@ -43,7 +43,7 @@ cold:
     #   provider: ceph                           # aws, ceph, minio or generic: docs/providers.md
 
 tiering:
-  protect: write-back        # or write-through: STOW waits for the write quorum too
+  protect: write-back        # STOW waits for the volume; the replicas get their copies right after
   recall: on-open            # or never
   evict: { minAge: 30d }
 

@@ -54,6 +54,10 @@ export function adminRouter(dependencies: AdminDependencies): Router {
   router.post('/jobs', (request, response) => {
     const wanted = parseJobRequest(bodyOf(request), clock.nowMs());
     const job = jobs.submit(wanted.kind, jobWork(archive, wanted));
+    // A script that waits for its job and then asks for the status must see what the job did.
+    jobs.subscribe(job.id, ({ state }) => {
+      if (isFinished(state)) health.changed();
+    });
     logger.info({ job: job.id, kind: job.kind }, 'job submitted');
     response.status(202).location(`/admin/api/jobs/${job.id}`).json({ id: job.id });
   });

@@ -77,7 +77,10 @@ export class ArchiveRig {
     const create = !this.#opened;
     const replicas = new ReplicaSet(
       await Promise.all(
-        this.replicaNames.map(async (name) => ({ name: parseReplicaName(name), store: await this.store(name, create) })),
+        this.replicaNames.map(async (name) => ({
+          name: parseReplicaName(name),
+          store: await this.store(name, create),
+        })),
       ),
       {
         writeQuorum: this.#options.writeQuorum ?? this.replicaNames.length,
@@ -117,7 +120,10 @@ export class ArchiveRig {
   }
 
   async store(name: string, create = false): Promise<ObjectStore> {
-    return this.#options.store?.(name) ?? createDirectoryStore({ root: this.path(name), create, clock: systemClock, random: systemRandom });
+    return (
+      this.#options.store?.(name) ??
+      createDirectoryStore({ root: this.path(name), create, clock: systemClock, random: systemRandom })
+    );
   }
 
   async open(): Promise<Archive> {

@@ -39,7 +39,7 @@ export interface ReceiveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Which studies an operator's command is about. An empty selection selects nothing. */
+/** Which studies an operator's command is about. An empty selection selects nothing; `arrivedBeforeMs` alone means all, beside others it narrows them. */
 export interface Selection {
   readonly studies?: readonly StudyUid[];
   readonly all?: boolean;

@@ -19,7 +19,6 @@ export interface Policy {
   readonly fileAfterMs: number;
   /** A pack is copied to the replicas once it is this old, so that merges are not uploaded twice. */
   readonly protectAfterMs: number;
-  readonly writeThrough: boolean;
   /** How a copy is proven: read back whole, or a signed PUT that the store verifies plus its length. */
   readonly proof: 'read-back' | 'signed-put';
   readonly recall: 'on-open' | 'never';
@@ -38,7 +37,6 @@ export const DEFAULT_POLICY: Policy = {
   settleMs: 60_000,
   fileAfterMs: 15 * 60_000,
   protectAfterMs: 120_000,
-  writeThrough: false,
   proof: 'read-back',
   recall: 'on-open',
   evictMinAgeMs: 30 * 24 * 3600 * 1000,

@@ -4,6 +4,7 @@
 import { ArchiveError, codeOf } from '../core/errors.js';
 import type { PackId, ReplicaName } from '../core/ids.js';
 import { forEachLimited } from '../core/queues.js';
+import type { PackMember } from '../format/types.js';
 import type { Volume } from '../hot/volume.js';
 import type { JobFailure, JobOptions } from './archive.js';
 import type { ArchiveContext } from './context.js';
@@ -33,16 +34,18 @@ export async function rebuildIndex(ctx: ArchiveContext, options: JobOptions = {}
   const onVolume = await listPacks(ctx);
   let packs = 0;
   let instances = 0;
+  let bytes = 0;
   const total = () => new Set([...found.keys(), ...onVolume.keys()]).size;
-  const done = (count: number) => {
+  const done = (members: readonly PackMember[]) => {
     packs += 1;
-    instances += count;
+    instances += members.length;
+    bytes += members.reduce((sum, member) => sum + member.end - member.start, 0);
     options.onProgress?.({
       step: 'rebuilding',
       packsDone: packs,
       packsTotal: total(),
-      bytesDone: instances,
-      bytesTotal: instances,
+      bytesDone: bytes,
+      bytesTotal: bytes,
     });
   };
 
@@ -70,7 +73,7 @@ export async function rebuildIndex(ctx: ArchiveContext, options: JobOptions = {}
       continue;
     }
     await ctx.index.adopt(adopted);
-    done(adopted.members.length);
+    done(adopted.members);
   }
   for (const volume of ctx.volumes.readables()) await recoverTrays(ctx, volume);
   await ctx.index.commitDurable();
@@ -111,7 +114,7 @@ async function adoptFromReplicas(
   ctx: ArchiveContext,
   { ref, replicas }: Found,
   onVolume: ReadonlyMap<PackId, { volume: Volume; bytes: number }>,
-): Promise<number> {
+): Promise<readonly PackMember[]> {
   let last: unknown = null;
   for (const replica of replicas) {
     try {
@@ -126,7 +129,7 @@ async function adoptFromReplicas(
         placements: replicas.map((name) => ({ replica: name, verifiedMs: 0 })),
       });
       await ctx.index.adopt(adopted);
-      return body.members.length;
+      return body.members;
     } catch (error) {
       if (!isOfThisCopy(error)) throw error;
       last = error;

@@ -14,8 +14,8 @@ export async function selectStudies(
   signal?: AbortSignal,
 ): Promise<StudyUid[]> {
   const selected = new Set<StudyUid>(selection.studies ?? []);
-  const query =
-    selection.query ?? (selection.all === true || selection.arrivedBeforeMs !== undefined ? EVERYTHING : null);
+  const everything = selection.all === true || (selection.arrivedBeforeMs !== undefined && selected.size === 0);
+  const query = selection.query ?? (everything ? EVERYTHING : null);
   if (query !== null) {
     for (let offset = 0; ; offset += PAGE) {
       const page = await ctx.index.query({ ...query, level: 'study', limit: PAGE, offset }, signal);
