@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { decodeLayout } from '../dicom/layout.js';
 import { parseInstance } from '../dicom/parse-instance.js';
 import { phantomCt } from '../dicom/phantom/phantom.js';
+import { encapsulated, imageElements, instance, JPEG_BASELINE } from '../test/support/dicom-bytes.js';
 import { packIdNumbered } from '../test/support/volume-bytes.js';
 import type { ErrorCode } from '../tiering/core/errors.js';
 import { parseSha256, type Sha256 } from '../tiering/core/ids.js';
@@ -193,8 +194,8 @@ describe('a worker pool under stress', () => {
 
   it('a task that outgrows its heap fails alone', async () => {
     const pool = start({ threads: 1, heapMb: 24 });
-    // A million private elements: text of DICOM JSON far beyond that heap, out of 12 MB of file.
-    const greedy = await pool.ingest({ bytes: manyElements(1_000_000) }).catch((error: unknown) => error);
+    // A million frames: objects far beyond that heap, out of 10 MB of file.
+    const greedy = await pool.ingest({ bytes: manyFrames(1_000_000) }).catch((error: unknown) => error);
     expect(greedy).toMatchObject({ code: 'LIMIT' });
     const { bytes } = phantomCt({ seed: 1, index: 0 });
     await expect
@@ -220,17 +221,9 @@ describe('a worker pool under stress', () => {
   });
 });
 
-/** A CT whose data set goes on with `count` short private elements. */
-function manyElements(count: number): Uint8Array {
-  const { bytes } = phantomCt({ seed: 1, index: 0, columns: 2, rows: 2 });
-  const more = Buffer.alloc(count * 12);
-  for (let n = 0; n < count; n += 1) {
-    const at = n * 12;
-    more.writeUInt16LE(0x7fe1 + 2 * Math.floor(n / 0xe000), at);
-    more.writeUInt16LE(0x1000 + (n % 0xe000), at + 2);
-    more.write('LO', at + 4, 'latin1');
-    more.writeUInt16LE(4, at + 6);
-    more.writeUInt32LE(0x41424344, at + 8);
-  }
-  return Uint8Array.from(Buffer.concat([bytes, more]));
+/** An image of `count` frames, each a fragment of two bytes: as many objects in its layout, out of 10 bytes a frame of file. */
+function manyFrames(count: number): Uint8Array {
+  const fragments = new Array<Buffer>(count).fill(Buffer.alloc(2));
+  const elements = [...imageElements(1, 1, String(count)), encapsulated(fragments)];
+  return Uint8Array.from(instance(elements, { transferSyntax: JPEG_BASELINE }));
 }
