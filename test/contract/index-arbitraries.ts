@@ -32,43 +32,54 @@ const date = fc.oneof(
 const id = fc.oneof(fc.constantFrom('P1', 'P10', 'P11', ' P1 ', 'p1'), word);
 const modality = fc.constantFrom('CT', 'MR', 'US', 'SEG');
 
-function attribute(vr: string, value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
-  return fc.oneof(
-    { weight: 12, arbitrary: value.map((one) => ({ vr, Value: [one] })) },
-    { weight: 2, arbitrary: fc.constant({ vr }) },
-    // Several values where the standard has one.
-    { weight: 1, arbitrary: fc.tuple(value, value).map((two) => ({ vr, Value: two })) },
-  );
-}
+const long = `${'x'.repeat(1_100)}王小东`;
 
-const long = fc.constant(`${'x'.repeat(1_100)}王小东`);
-const studyAttributes = fc.record(
-  {
-    '00080020': attribute('DA', date),
-    '00080030': attribute('TM', fc.constantFrom('10', '1015', '101530.5', '235959')),
-    '00080050': attribute('SH', id),
-    '00080090': attribute('PN', name),
-    '00081030': attribute('LO', fc.oneof({ weight: 20, arbitrary: word }, { weight: 1, arbitrary: long })),
-    '00100010': attribute('PN', name),
-    '00100020': attribute('LO', id),
-  },
-  { requiredKeys: ['00100010', '00100020'] },
-);
-const seriesAttributes = fc.record(
-  { '00080060': attribute('CS', modality), '0008103E': attribute('LO', word) },
-  { requiredKeys: [] },
-);
-const instanceAttributes = fc.record(
-  {
-    '00200013': attribute('IS', fc.integer({ min: 1, max: 3 })),
-    '00280010': attribute('US', fc.constantFrom(64, 512)),
-  },
-  { requiredKeys: [] },
-);
-const fullAttributes = fc.record(
-  { '00181160': attribute('SH', word), '00180050': attribute('DS', fc.constantFrom(1, 2.5)) },
-  { requiredKeys: [] },
-);
+type Level = fc.Arbitrary<Readonly<Record<string, unknown>>>;
+
+/** Attributes of each level. `odd`: some have several values where the standard has one, or overlong ones. */
+function levels(odd: boolean): {
+  readonly study: Level;
+  readonly series: Level;
+  readonly instance: Level;
+  readonly full: Level;
+} {
+  const attribute = (vr: string, value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
+    fc.oneof(
+      { weight: 12, arbitrary: value.map((one) => ({ vr, Value: [one] })) },
+      { weight: 2, arbitrary: fc.constant({ vr }) },
+      { weight: odd ? 1 : 0, arbitrary: fc.tuple(value, value).map((two) => ({ vr, Value: two })) },
+    );
+  const description = fc.oneof({ weight: 20, arbitrary: word }, { weight: odd ? 1 : 0, arbitrary: fc.constant(long) });
+  return {
+    study: fc.record(
+      {
+        '00080020': attribute('DA', date),
+        '00080030': attribute('TM', fc.constantFrom('10', '1015', '101530.5', '235959')),
+        '00080050': attribute('SH', id),
+        '00080090': attribute('PN', name),
+        '00081030': attribute('LO', description),
+        '00100010': attribute('PN', name),
+        '00100020': attribute('LO', id),
+      },
+      { requiredKeys: ['00100010', '00100020'] },
+    ),
+    series: fc.record(
+      { '00080060': attribute('CS', modality), '0008103E': attribute('LO', word) },
+      { requiredKeys: [] },
+    ),
+    instance: fc.record(
+      {
+        '00200013': attribute('IS', fc.integer({ min: 1, max: 3 })),
+        '00280010': attribute('US', fc.constantFrom(64, 512)),
+      },
+      { requiredKeys: [] },
+    ),
+    full: fc.record(
+      { '00181160': attribute('SH', word), '00180050': attribute('DS', fc.constantFrom(1, 2.5)) },
+      { requiredKeys: [] },
+    ),
+  };
+}
 
 const place = fc.record({
   study: fc.integer({ min: 1, max: 30 }),
@@ -78,25 +89,19 @@ const place = fc.record({
   sopClass: fc.constantFrom(CT, MR),
 });
 
+function arrivals(odd: boolean): fc.Arbitrary<readonly ArrivedInstance[]> {
+  const row = fc.record({ at: place, attributes: fc.record(levels(odd)) });
+  return fc
+    .array(row, { minLength: 1, maxLength: 90, size: 'max' })
+    .map((rows) =>
+      rows.map(({ at, attributes }, n) =>
+        arrival({ ...at, seq: n + 1, pack: 1, instanceNumber: at.number, seriesNumber: at.number, attributes }),
+      ),
+    );
+}
+
 /** Arrivals in pack 1 with distinct seqs; some repeat a SOP Instance UID, some disagree on their study's attributes. */
-export const archive: fc.Arbitrary<readonly ArrivedInstance[]> = fc
-  .array(fc.tuple(place, studyAttributes, seriesAttributes, instanceAttributes, fullAttributes), {
-    minLength: 1,
-    maxLength: 90,
-    size: 'max',
-  })
-  .map((rows) =>
-    rows.map(([at, study, series, instance, full], n) =>
-      arrival({
-        ...at,
-        seq: n + 1,
-        pack: 1,
-        instanceNumber: at.number,
-        seriesNumber: at.number,
-        attributes: { study, series, instance, full },
-      }),
-    ),
-  );
+export const archive: fc.Arbitrary<readonly ArrivedInstance[]> = fc.oneof(arrivals(false), arrivals(true));
 
 /** A key for a text: as it is, cut, with wildcards, or anything. */
 const textKey = fc

@@ -4,8 +4,8 @@ import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Index, QueryRow, QuerySpec } from '../../tiering/index/index.js';
-import { commit, type IndexFactory, SEED, SHRINKING, useIndex } from './index.js';
 import { archive, querySpec } from './index-arbitraries.js';
+import { commit, type IndexFactory, SEED, SHRINKING, useIndex } from './index-fixture.js';
 import { expectedRows } from './index-model.js';
 import { arrival, newPack, packId, seriesUid, sopUid, studyUid } from './index-samples.js';
 
@@ -46,7 +46,7 @@ export function describeQueries(factory: IndexFactory): void {
         }
       },
     );
-    await fc.assert(property, { seed: SEED, numRuns: 8, ...SHRINKING });
+    await fc.assert(property, { seed: SEED, numRuns: 10, ...SHRINKING });
   }, 120_000);
 }
 

@@ -27,13 +27,18 @@ export class Conditions {
     this.values.push(...values);
   }
 
+  /** Whether any row may be left out. */
+  get narrows(): boolean {
+    return this.#sql.length > 0;
+  }
+
   get sql(): string {
     return this.#sql.length === 0 ? '1' : this.#sql.join(' AND ');
   }
 }
 
 export interface QueryPlan {
-  /** Keys by the level that they are held against. */
+  /** Keys by the level that they are held against; without those that the conditions below decide by themselves. */
   readonly study: readonly AttributeMatch[];
   readonly series: readonly AttributeMatch[];
   readonly instance: readonly AttributeMatch[];
@@ -68,10 +73,12 @@ export function planQuery(db: Database, spec: QuerySpec): QueryPlan {
     plan.whereSeries.add('e.uid = ?', spec.series);
     plan.whereStudy.add('s.id IN (SELECT study FROM series WHERE uid = ?)', spec.series);
   }
-  narrowStudy(plan, oddStudies);
-  narrowSeries(db, plan, oddSeries);
+  const settled = new Set<AttributeMatch>();
+  narrowStudy(plan, oddStudies, settled);
+  narrowSeries(db, plan, oddSeries, settled);
   narrowInstance(plan);
-  return plan;
+  const open = (of: readonly AttributeMatch[]) => of.filter((key) => !settled.has(key));
+  return { ...plan, study: open(plan.study), series: open(plan.series) };
 }
 
 /** Which object a key is held against. */
@@ -94,13 +101,15 @@ function listOf(key: AttributeMatch): string {
 
 const LISTED = 'IN (SELECT value FROM json_each(?))';
 
-function narrowStudy(plan: QueryPlan, odd: boolean): void {
+/** Adds to `settled` the keys for which the condition says no less than dicom/matching.ts would. */
+function narrowStudy(plan: QueryPlan, odd: boolean, settled: Set<AttributeMatch>): void {
   const where = plan.whereStudy;
   const orOdd = odd ? 'OR s.odd = 1' : '';
   for (const key of keysOf(plan.study, '0020000D', 'UI')) where.add(`s.uid ${LISTED}`, listOf(key));
   for (const key of keysOf(plan.study, TAG.modalitiesInStudy, 'CS')) {
     if (tellingValues(key).some(hasWildcard)) continue;
     where.add(`EXISTS (SELECT 1 FROM series m WHERE m.study = s.id AND m.modality ${LISTED})`, listOf(key));
+    settled.add(key);
   }
   for (const key of keysOf(plan.study, '00080020', 'DA')) {
     const ranges = tellingValues(key).map((value) => keyInterval('DA', value));
@@ -108,13 +117,16 @@ function narrowStudy(plan: QueryPlan, odd: boolean): void {
     if (known.length !== ranges.length) continue;
     const one = "(s.date >= ? AND s.date <= ? AND s.date <> '')";
     where.add(`(${known.map(() => one).join(' OR ')} ${orOdd})`, ...known.flatMap(({ from, to }) => [from, to]));
+    if (!odd) settled.add(key);
   }
   const expressions: string[] = [];
   for (const [column, tag, vr] of SEARCHED) {
     for (const key of keysOf(plan.study, tag, vr)) {
       const exact = (column === 'patient' || column === 'accession') && !tellingValues(key).some(hasWildcard);
-      if (exact) where.add(`(s.${column} ${LISTED} ${orOdd})`, listOf(key));
-      else expressions.push(...expressionOf(column, key));
+      if (exact) {
+        where.add(`(s.${column} ${LISTED} ${orOdd})`, listOf(key));
+        if (!odd) settled.add(key);
+      } else expressions.push(...expressionOf(column, key));
     }
   }
   if (expressions.length === 0) return;
@@ -143,7 +155,7 @@ function expressionOf(column: keyof SearchTokens, key: AttributeMatch): readonly
   return [any.join(' OR ')];
 }
 
-function narrowSeries(db: Database, plan: QueryPlan, odd: boolean): void {
+function narrowSeries(db: Database, plan: QueryPlan, odd: boolean, settled: Set<AttributeMatch>): void {
   for (const key of keysOf(plan.series, '0020000E', 'UI')) {
     plan.whereSeries.add(`e.uid ${LISTED}`, listOf(key));
     plan.whereStudy.add(`s.id IN (SELECT study FROM series WHERE uid ${LISTED})`, listOf(key));
@@ -152,6 +164,7 @@ function narrowSeries(db: Database, plan: QueryPlan, odd: boolean): void {
     if (tellingValues(key).some(hasWildcard)) continue;
     const list = listOf(key);
     plan.whereSeries.add(`(e.modality ${LISTED} ${odd ? 'OR e.odd = 1' : ''})`, list);
+    if (!odd) settled.add(key);
     const oddToo = odd ? 'UNION ALL SELECT study FROM series WHERE odd = 1' : '';
     const listed = `SELECT study FROM series WHERE modality ${LISTED} ${oddToo}`;
     const few = db

@@ -12,7 +12,8 @@ export interface StudyRow {
   readonly id: number;
   readonly uid: string;
   readonly lead: number;
-  readonly json: string;
+  /** Id of its text in `texts`: read only when it is looked at. */
+  readonly text: number;
   readonly series: number;
   readonly instances: number;
   readonly modalities: string;
@@ -25,14 +26,13 @@ export interface SeriesRow {
   readonly id: number;
   readonly uid: string;
   readonly lead: number;
-  readonly json: string;
+  readonly text: number;
   readonly instances: number;
 }
 
 export interface LeafRow {
   readonly id: number;
   readonly sop: string;
-  readonly json: string;
 }
 
 /** One match: a study, a series of it, or an instance of that. */
@@ -53,12 +53,16 @@ interface LeadRow {
 
 export class RowBuilder {
   readonly #metadata: MetadataReader;
+  readonly #text: Statement<[number], { json: string }>;
+  readonly #details: Statement<[number], { attributes: string }>;
   readonly #lead: Statement<[number], LeadRow>;
   readonly #coldInSeries: Statement<[number], unknown>;
   readonly #coldInstance: Statement<[number], unknown>;
 
   constructor(db: Database, metadata: MetadataReader) {
     this.#metadata = metadata;
+    this.#text = db.prepare('SELECT json FROM texts WHERE id = ?');
+    this.#details = db.prepare('SELECT attributes FROM details WHERE id = ?');
     this.#lead = db.prepare(
       `SELECT i.id, i.bundle, i.meta_start, i.meta_end, t.json AS series_json, d.attributes AS instance_json
        FROM instances i JOIN texts t ON t.id = i.series_text JOIN details d ON d.id = i.id WHERE i.id = ?`,
@@ -68,15 +72,24 @@ export class RowBuilder {
     this.#coldInstance = db.prepare(`SELECT 1 FROM instances i ${cold} AND i.id = ?`);
   }
 
+  /** The attributes of a study or series, by the id of their text. */
+  levelText(id: number): string {
+    return this.#text.get(id)?.json ?? '{}';
+  }
+
+  instanceText(id: number): string {
+    return this.#details.get(id)?.attributes ?? '{}';
+  }
+
   build(found: Found, include: QuerySpec['include']): QueryRow {
     const { study, series, instance } = found;
-    const members = jsonMembers(study.json);
+    const members = jsonMembers(this.levelText(study.text));
     for (const [tag, text] of computedOfStudy(study)) members.set(tag, text);
     if (series !== undefined) {
-      addMissing(members, jsonMembers(series.json));
+      addMissing(members, jsonMembers(this.levelText(series.text)));
       for (const [tag, text] of computedOfSeries(series)) members.set(tag, text);
     }
-    if (instance !== undefined) addMissing(members, jsonMembers(instance.json));
+    if (instance !== undefined) addMissing(members, jsonMembers(this.instanceText(instance.id)));
     this.#addIncluded(members, found, include);
     const tags = [...members.keys()].sort();
     return {

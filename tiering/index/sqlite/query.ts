@@ -98,7 +98,7 @@ class PageCollector {
   }
 }
 
-const STUDY_COLUMNS = `s.id, s.uid, s.lead, t.json, s.series, s.instances, s.modalities, s.classes, s.packs, s.packs_hot`;
+const STUDY_COLUMNS = `s.id, s.uid, s.lead, s.text, s.series, s.instances, s.modalities, s.classes, s.packs, s.packs_hot`;
 
 /** One query under way. */
 class Search {
@@ -118,15 +118,15 @@ class Search {
     this.#page = page;
     this.#plan = planQuery(db, spec);
     this.#studies = db.prepare(
-      `SELECT ${STUDY_COLUMNS} FROM studies s JOIN texts t ON t.id = s.text
+      `SELECT ${STUDY_COLUMNS} FROM studies s
        WHERE on_time() AND ${this.#plan.whereStudy.sql} ORDER BY s.date DESC, s.uid`,
     );
     this.#series = db.prepare(
-      `SELECT e.id, e.uid, e.lead, t.json, e.instances FROM series e JOIN texts t ON t.id = e.text
+      `SELECT e.id, e.uid, e.lead, e.text, e.instances FROM series e
        WHERE on_time() AND e.study = ? AND ${this.#plan.whereSeries.sql} ORDER BY e.number, e.uid`,
     );
     this.#instances = db.prepare(
-      `SELECT i.id, i.sop, d.attributes AS json FROM instances i JOIN details d ON d.id = i.id
+      `SELECT i.id, i.sop FROM instances i
        WHERE on_time() AND i.series = ? AND ${this.#plan.whereInstance.sql} ORDER BY i.number, i.sop`,
     );
   }
@@ -137,8 +137,9 @@ class Search {
     }
   }
 
+  /** Whether some series of a study may not do. */
   get #hasSeriesKeys(): boolean {
-    return this.#plan.series.length > 0 || this.#spec.series !== undefined;
+    return this.#plan.series.length > 0 || this.#plan.whereSeries.narrows;
   }
 
   get #hasInstanceKeys(): boolean {
@@ -177,14 +178,20 @@ class Search {
   *#seriesOf(study: StudyRow): Generator<SeriesRow> {
     for (const series of this.#series.iterate(study.id, ...this.#plan.whereSeries.values)) {
       this.#clock.tick();
-      if (this.#matchesAll(this.#plan.series, () => objectOf(series.json, computedOfSeries(series)))) yield series;
+      if (
+        this.#matchesAll(this.#plan.series, () =>
+          objectOf(this.#builder.levelText(series.text), computedOfSeries(series)),
+        )
+      )
+        yield series;
     }
   }
 
   *#instancesOf(series: SeriesRow): Generator<LeafRow> {
     for (const instance of this.#instances.iterate(series.id, ...this.#plan.whereInstance.values)) {
       this.#clock.tick();
-      if (this.#matchesAll(this.#plan.instance, () => objectOf(instance.json, []))) yield instance;
+      if (this.#matchesAll(this.#plan.instance, () => objectOf(this.#builder.instanceText(instance.id), [])))
+        yield instance;
     }
   }
 
@@ -204,7 +211,9 @@ class Search {
 
   #matchesStudy(study: StudyRow): boolean {
     this.#clock.tick();
-    return this.#matchesAll(this.#plan.study, () => objectOf(study.json, computedOfStudy(study)));
+    return this.#matchesAll(this.#plan.study, () =>
+      objectOf(this.#builder.levelText(study.text), computedOfStudy(study)),
+    );
   }
 
   #matchesDeep(found: Found): boolean {
