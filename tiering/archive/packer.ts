@@ -40,7 +40,12 @@ export async function fileDueStudies(ctx: ArchiveContext, retries: Retries, sign
  * Writes what a study has in trays into packs and switches the index to them. Durable when it resolves with how many instances were
  * filed. Rejects with CORRUPT, FULL or UNAVAILABLE; what was filed before that stays filed.
  */
-export async function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: AbortSignal): Promise<number> {
+export function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: AbortSignal): Promise<number> {
+  // The background and a migrate may want the same study: the second would copy from trays that the first one removes.
+  return ctx.locks.run(study, () => fileAlone(ctx, study, signal));
+}
+
+async function fileAlone(ctx: ArchiveContext, study: StudyUid, signal: AbortSignal | undefined): Promise<number> {
   const instances = await ctx.index.unfiledInstances(study);
   for (const group of planPacks(instances)) {
     signal?.throwIfAborted();
@@ -71,8 +76,11 @@ export async function removeEmptyTrays(ctx: ArchiveContext): Promise<void> {
     const volume = tray.volume === null ? null : ctx.volumes.readable(tray.volume);
     // Its volume is away: the file is removed when it returns, the row says that it is there until then.
     if (volume === null) continue;
-    await ctx.catalog.change(tray.id, (index) => index.dropPack(tray.id));
-    await ctx.index.commitDurable();
-    await volume.remove({ id: tray.id, kind: 'tray' });
+    await ctx.locks.run(tray.id, async () => {
+      if ((await ctx.index.pack(tray.id)) === undefined) return;
+      await ctx.catalog.change(tray.id, (index) => index.dropPack(tray.id));
+      await ctx.index.commitDurable();
+      await volume.remove({ id: tray.id, kind: 'tray' });
+    });
   }
 }
