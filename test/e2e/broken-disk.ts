@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 import { coverReadOnly, mountImage, mountTmpfs, unmount } from '../support/mounts.js';
 
 export interface BreakableDisk {
+  /** Whether what lies on it can still be read while it is broken. */
+  readonly readable: boolean;
   /** Makes the file system at the path where the volume will be. */
   prepare(path: string): void;
   break(path: string): void;
@@ -37,6 +39,7 @@ function quietly(...paths: readonly string[]): void {
 
 /** The folder is not there any more, and later it is again, as it was. */
 const gone: BreakableDisk = {
+  readable: false,
   prepare: nothing,
   break: (path) => renameSync(path, `${path}.away`),
   mend: (path) => {
@@ -47,6 +50,7 @@ const gone: BreakableDisk = {
 };
 
 const readOnly: BreakableDisk = {
+  readable: true,
   prepare: nothing,
   break: coverReadOnly,
   mend: unmount,
@@ -54,6 +58,7 @@ const readOnly: BreakableDisk = {
 };
 
 const full: BreakableDisk = {
+  readable: true,
   prepare: (path) => {
     mkdirSync(path);
     mountTmpfs(path, '64m');
@@ -68,6 +73,7 @@ const full: BreakableDisk = {
  * system on it still looks as if it had room.
  */
 const failing: BreakableDisk = {
+  readable: true,
   prepare: (path) => {
     const [backing, middle] = [layer(path, 'backing'), layer(path, 'middle')];
     for (const folder of [backing, middle, path]) mkdirSync(folder);

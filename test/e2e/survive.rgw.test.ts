@@ -16,6 +16,8 @@ import { filmroom, makeReplicas, sha256Of } from './gateway-clients.js';
 const NEEDS = 'needs radosgw, ceph-mon, ceph-osd, ceph-common';
 /** A read while a cloud hangs: its own time limit, and the next cloud's answer. */
 const READ_MS_MAX = 8_000;
+/** A little more than the pause between two probes. */
+const PROBE_MS = 6_000;
 /** Two probes, five seconds apart, and what a returning volume is asked. */
 const RETURN_MS_MAX = 40_000;
 
@@ -161,7 +163,7 @@ describe.skipIf(!rgwInstalled())(`surviving (${NEEDS})`, () => {
 
   describe.skipIf(!canMount)('on disks that break (needs root on Linux, for mount)', () => {
     it.each(BREAKABLE_DISKS)(
-      'a volume that is %s: protected studies are read, new ones stored cloud-direct, all is equal after its return',
+      'a volume that is %s: what can be read is, new studies are stored cloud-direct, all is equal after its return',
       async (_, disk) => {
         const gateway = await makeGateway();
         const path = join(gateway.dir, 'disk/volume');
@@ -172,18 +174,24 @@ describe.skipIf(!rgwInstalled())(`surviving (${NEEDS})`, () => {
           const [old, recent] = [phantomsOf(6), phantomsOf(7)];
           await storeAll(gateway, old);
           await succeed(gateway, 'migrate', { all: true, keepHot: true });
+          const unprotected = phantomsOf(12);
+          await storeAll(gateway, unprotected);
           disk.break(path);
           // The first to come may still be taken by a disk that has not failed yet: unprotected, and there again when it is.
           const first = phantomsOf(8);
           await storeAll(gateway, first);
           await until('cloud-direct', 20_000, async () => (await statusOf(gateway)).ingest === 'cloud-direct');
           await storeAll(gateway, recent);
-          expect((await compare(gateway, [...old, ...recent])).bad, 'while it is broken').toEqual([]);
+          const now = disk.readable ? [...old, ...recent, ...unprotected] : [...old, ...recent];
+          expect((await compare(gateway, now)).bad, 'while it is broken').toEqual([]);
+          // Probes go on meanwhile, and must not take away what still reads.
+          if (disk.readable) await sleep(PROBE_MS);
+          expect((await compare(gateway, now)).bad, 'while it is broken, probed').toEqual([]);
           disk.mend(path);
           await until('ingest', RETURN_MS_MAX, async () => (await statusOf(gateway)).ingest === 'volume');
           expect((await statusOf(gateway)).volumes[0]?.state).toBe('healthy');
           const late = phantomsOf(11);
-          const all = [...old, ...first, ...recent, ...late];
+          const all = [...old, ...unprotected, ...first, ...recent, ...late];
           await storeAll(gateway, late);
           expect((await compare(gateway, all)).bad, 'after its return').toEqual([]);
           await succeed(gateway, 'migrate', { all: true });

@@ -3,6 +3,7 @@
 import { ArchiveError, codeOf, hasCode } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { READ_PIECE_BYTES, RESOLVE_ATTEMPTS_MAX } from '../core/limits.js';
+import type { Volume } from '../hot/volume.js';
 import type { PackRecord } from '../index/index.js';
 import { chunkEnd, hasColdCopy, readCold } from './cold-reader.js';
 import type { ArchiveContext } from './context.js';
@@ -84,7 +85,8 @@ async function readPiece(
     const record = attempt === 0 ? await ctx.catalog.find(pack) : await ctx.catalog.fresh(pack);
     if (record === undefined) throw new ArchiveError('NOT_FOUND', `the index has no pack ${pack}`);
     if (isHot(record)) {
-      const hot = await readHot(ctx, record, start, Math.min(end, start + READ_PIECE_BYTES), signal);
+      const volume = record.volume === null ? null : ctx.volumes.readable(record.volume);
+      const hot = await readHot(ctx, record, volume, start, Math.min(end, start + READ_PIECE_BYTES), signal);
       if (hot.bytes !== null) return { bytes: hot.bytes, tier: 'hot' };
       failure = hot.error;
       // Not there, although the index said so: ask again, it may just have been evicted or filed.
@@ -95,6 +97,11 @@ async function readPiece(
         bytes: await readColdOrExplain(ctx, record, start, Math.min(end, chunkEnd(record, start)), signal),
         tier: 'cold',
       };
+    }
+    const failed = record.volume === null ? null : ctx.volumes.lastResort(record.volume);
+    if (isHot(record) && failed !== null) {
+      const hot = await readHot(ctx, record, failed, start, Math.min(end, start + READ_PIECE_BYTES), signal);
+      if (hot.bytes !== null) return { bytes: hot.bytes, tier: 'hot' };
     }
     break;
   }
@@ -108,11 +115,11 @@ function isHot(record: PackRecord): boolean {
 async function readHot(
   ctx: ArchiveContext,
   record: PackRecord,
+  volume: Volume | null,
   start: number,
   end: number,
   signal: AbortSignal | undefined,
 ): Promise<{ bytes: Uint8Array; error: null } | { bytes: null; error: unknown }> {
-  const volume = record.volume === null ? null : ctx.volumes.readable(record.volume);
   if (volume === null) {
     return { bytes: null, error: new ArchiveError('UNAVAILABLE', `volume ${record.volume} is not available`) };
   }

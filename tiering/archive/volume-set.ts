@@ -70,6 +70,15 @@ export class VolumeSet {
     return member === undefined || member.state === 'failed' ? null : member.volume;
   }
 
+  /**
+   * A failed volume that is still in its place: a disk that turned read-only reads as before. Asked only for what nobody else has, and
+   * never waited for: what it answers is no proof that it is well.
+   */
+  lastResort(name: VolumeName): Volume | null {
+    const member = this.#members.find((m) => m.source.name === name);
+    return member?.state === 'failed' ? member.volume : null;
+  }
+
   /** Volumes that can be listed and read now. */
   readables(): readonly Volume[] {
     return this.#members.flatMap((m) => (m.state !== 'failed' && m.volume !== null ? [m.volume] : []));
@@ -159,7 +168,7 @@ export class VolumeSet {
       this.#healthy(member);
     } catch (error) {
       // A full volume is not a failed one: it reads, and refuses arrivals by its free space.
-      if (codeOf(error) === 'FULL' && member.volume !== null) {
+      if (codeOf(error) === 'FULL' && member.volume !== null && member.state !== 'failed') {
         member.usage = await member.volume.usage().catch(() => member.usage);
         this.#healthy(member);
         return;
@@ -171,6 +180,12 @@ export class VolumeSet {
   /** Opens a failed volume afresh: a new mount has new descriptors, and its identity is checked again. */
   async #tryReturn(member: Member): Promise<void> {
     const stale = member.volume;
+    if (stale !== null && (await isInPlace(stale))) {
+      // It stays open for what only it holds, until there is reason to think that it is well.
+      await stale.probe();
+      member.goodProbes += 1;
+      if (member.goodProbes < GOOD_PROBES_TO_RETURN) return;
+    }
     member.volume = null;
     await stale?.close();
     const volume = await member.source.open();
@@ -201,6 +216,16 @@ export class VolumeSet {
     member.state = 'failed';
     member.goodProbes = 0;
     member.detail = error instanceof ArchiveError ? error.message : 'an unexpected error: see the log';
+  }
+}
+
+/** Whether its path still shows it. What was unmounted is let go of, so that the disk can be mended. */
+async function isInPlace(volume: Volume): Promise<boolean> {
+  try {
+    await volume.usage();
+    return true;
+  } catch {
+    return false;
   }
 }
 
