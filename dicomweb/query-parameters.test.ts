@@ -37,6 +37,11 @@ describe('parseQuery', () => {
     expect(spec.include).toEqual(['00080020', '00400275', '0020000D']);
   });
 
+  it('asks for what was matched to be in the answer, where it is of no level by itself', () => {
+    expect(parse('PatientName=a&Manufacturer=b&includefield=StudyDate').spec.include).toEqual(['00080020', '00080070']);
+    expect(parse('Manufacturer=b&includefield=all').spec.include).toBe('all');
+  });
+
   it('gives the default page without a limit, the whole study inside of one, and clamps what is too large', () => {
     expect(parse('')).toMatchObject({ spec: { limit: 1000 }, limitIsOurs: true });
     expect(parse('limit=1000000000')).toMatchObject({ spec: { limit: 10_000 }, limitIsOurs: true });

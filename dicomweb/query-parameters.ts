@@ -1,6 +1,7 @@
 // QIDO-RS query text (PS3.18 8.3.4) to a QuerySpec. Everything is checked against its grammar here: an unknown parameter,
 // a bad date or number is INVALID and named, and what is only too large is clamped.
 import { tagOfKeyword, vrOf } from '../dicom/dictionary.js';
+import { levelOfTag } from '../dicom/level-attributes.js';
 import type { QuerySpec, Scope } from '../tiering/archive/archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { isUid } from '../tiering/core/ids.js';
@@ -111,6 +112,17 @@ function includesOf(texts: readonly string[], limits: DicomwebLimits): QuerySpec
   return [...tags];
 }
 
+/** PS3.18 10.6.3.3: what was matched is in the answer. Attributes of the levels are there anyway, or below what was asked for. */
+function withMatched(include: QuerySpec['include'], matches: Iterable<Match>): QuerySpec['include'] {
+  if (include === 'all') return include;
+  const tags = new Set(include);
+  for (const { path } of matches) {
+    const [tag = ''] = path;
+    if (levelOfTag(Number.parseInt(tag, 16)) === undefined) tags.add(tag);
+  }
+  return [...tags];
+}
+
 /**
  * Reads a query.
  * @param scope the study and series of the path, which bind the query.
@@ -157,7 +169,7 @@ export function parseQuery(
       fuzzy,
       limit: Math.min(limit ?? ours, limits.queryRowsMax),
       offset,
-      include: includesOf(includes, limits),
+      include: withMatched(includesOf(includes, limits), matches.values()),
     },
     limitIsOurs: limit === null || limit > limits.queryRowsMax,
   };

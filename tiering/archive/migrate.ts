@@ -9,7 +9,7 @@ import type { Committer } from './committer.js';
 import type { ArchiveContext } from './context.js';
 import { evictPack } from './evict.js';
 import { jobFailure } from './failures.js';
-import { fileStudy, removeEmptyTrays } from './packer.js';
+import { fileStudy, removeEmptyPacks } from './packer.js';
 import { protectPack } from './protect.js';
 import { recallPack } from './recall.js';
 import { selectStudies } from './selection.js';
@@ -52,7 +52,7 @@ export async function migrate(
       });
     }
   });
-  await removeEmptyTrays(ctx);
+  await removeEmptyPacks(ctx);
   await ctx.index.commitDurable();
   return { studies: studies.length, packs: job.packsDone, bytes: job.bytesDone, evicted, failures: job.failures };
 }

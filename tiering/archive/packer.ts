@@ -1,11 +1,13 @@
-// The packer: a study that has settled leaves the trays for packs of its own, in reading order; trays
-// that nothing lives in any more are removed. Nothing is unlinked before the commit that made it dead is durable.
+// The packer: a study that has settled leaves the trays for packs of its own, in reading order; a study in
+// many small packs is gathered into one; what nothing lives in any more is removed. Nothing is unlinked before the commit that made it dead is durable.
 import { ArchiveError, codeOf } from '../core/errors.js';
 import type { StudyUid } from '../core/ids.js';
 import { forEachLimited } from '../core/queues.js';
+import type { PackRecord } from '../index/index.js';
 import type { ArchiveContext } from './context.js';
 import { logFailure } from './failures.js';
-import { buildPack, planPacks } from './pack-builder.js';
+import { mergeable } from './merge.js';
+import { buildPack, type Fileable, planPacks } from './pack-builder.js';
 import type { Retries } from './retries.js';
 
 /** Studies filed at once: their syncs overlap. */
@@ -24,20 +26,23 @@ export async function fileDueStudies(ctx: ArchiveContext, retries: Retries, sign
   await forEachLimited(due, STUDIES_AT_ONCE, async ({ study }) => {
     signal?.throwIfAborted();
     try {
-      if ((await fileStudy(ctx, study, signal)) > 0) filed += 1;
-      retries.succeeded(study);
+      const moved = await fileStudy(ctx, study, signal);
+      if (moved > 0) filed += 1;
+      // Nothing to do although it was listed (small packs that are protected already are not merged): not at once again.
+      if (moved > 0) retries.succeeded(study);
+      else retries.failed(study);
     } catch (error) {
       signal?.throwIfAborted();
       retries.failed(study);
       logFailure(ctx, 'filing-failed', error);
     }
   });
-  if (filed > 0) await removeEmptyTrays(ctx);
+  if (filed > 0) await removeEmptyPacks(ctx);
   return filed;
 }
 
 /**
- * Writes what a study has in trays into packs and switches the index to them. Durable when it resolves with how many instances were
+ * Writes what a study has in trays, or in many small packs, into packs and switches the index to them. Durable when it resolves with how many instances were
  * filed. Rejects with CORRUPT, FULL or UNAVAILABLE; what was filed before that stays filed.
  */
 export function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: AbortSignal): Promise<number> {
@@ -47,6 +52,20 @@ export function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: AbortSi
 
 async function fileAlone(ctx: ArchiveContext, study: StudyUid, signal: AbortSignal | undefined): Promise<number> {
   const instances = await ctx.index.unfiledInstances(study);
+  await moveToPacks(ctx, instances, signal);
+  const merged = await mergeable(ctx, study);
+  await moveToPacks(ctx, merged, signal);
+  const moved = instances.length + merged.length;
+  if (moved > 0) await ctx.index.commitDurable();
+  return moved;
+}
+
+/** Writes the instances into new packs, as many as they need, and points the index there pack by pack. */
+async function moveToPacks(
+  ctx: ArchiveContext,
+  instances: readonly Fileable[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
   for (const group of planPacks(instances)) {
     signal?.throwIfAborted();
     const bytes = group.reduce((sum, one) => sum + one.end - one.start, 0);
@@ -62,25 +81,24 @@ async function fileAlone(ctx: ArchiveContext, study: StudyUid, signal: AbortSign
       throw error;
     }
   }
-  if (instances.length > 0) await ctx.index.commitDurable();
-  return instances.length;
 }
 
-/** Unlinks closed trays in which nothing lives. A tray on the replicas waits until its packs are protected. */
-export async function removeEmptyTrays(ctx: ArchiveContext): Promise<void> {
-  const dead = [];
-  for await (const tray of ctx.index.packs({ kind: 'tray', empty: true, hot: ['present', 'missing'] })) dead.push(tray);
+/** Unlinks closed trays, and packs that were merged, in which nothing lives. What replicas hold of them becomes garbage. */
+export async function removeEmptyPacks(ctx: ArchiveContext): Promise<void> {
+  const dead: PackRecord[] = [];
+  for await (const record of ctx.index.packs({ empty: true, hot: ['present', 'missing'] })) dead.push(record);
   if (dead.length === 0) return;
   await ctx.index.commitDurable();
-  for (const tray of dead) {
-    const volume = tray.volume === null ? null : ctx.volumes.readable(tray.volume);
+  for (const { id, kind, volume: name } of dead) {
+    const volume = name === null ? null : ctx.volumes.readable(name);
     // Its volume is away: the file is removed when it returns, the row says that it is there until then.
     if (volume === null) continue;
-    await ctx.locks.run(tray.id, async () => {
-      if ((await ctx.index.pack(tray.id)) === undefined) return;
-      await ctx.catalog.change(tray.id, (index) => index.dropPack(tray.id));
+    await ctx.locks.run(id, async () => {
+      const record = await ctx.index.pack(id);
+      if (record === undefined || record.liveInstances > 0) return;
+      await ctx.catalog.change(id, (index) => index.dropPack(id));
       await ctx.index.commitDurable();
-      await volume.remove({ id: tray.id, kind: 'tray' });
+      await volume.remove({ id, kind });
     });
   }
 }
