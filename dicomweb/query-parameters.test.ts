@@ -38,8 +38,11 @@ describe('parseQuery', () => {
   });
 
   it('asks for what was matched to be in the answer, where it is of no level by itself', () => {
-    expect(parse('PatientName=a&Manufacturer=b&includefield=StudyDate').spec.include).toEqual(['00080020', '00080070']);
-    expect(parse('Manufacturer=b&includefield=all').spec.include).toBe('all');
+    expect(parse('PatientName=a&ConvolutionKernel=b&includefield=StudyDate').spec.include).toEqual([
+      '00080020',
+      '00181210',
+    ]);
+    expect(parse('ConvolutionKernel=b&includefield=all').spec.include).toBe('all');
   });
 
   it('gives the default page without a limit, the whole study inside of one, and clamps what is too large', () => {

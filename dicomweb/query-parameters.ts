@@ -112,13 +112,16 @@ function includesOf(texts: readonly string[], limits: DicomwebLimits): QuerySpec
   return [...tags];
 }
 
+/** Counted over the study, in every answer: Instance Availability, Modalities and SOP Classes in Study, the three counts. */
+const COMPUTED: ReadonlySet<string> = new Set(['00080056', '00080061', '00080062', '00201206', '00201208', '00201209']);
+
 /** PS3.18 10.6.3.3: what was matched is in the answer. Attributes of the levels are there anyway, or below what was asked for. */
 function withMatched(include: QuerySpec['include'], matches: Iterable<Match>): QuerySpec['include'] {
   if (include === 'all') return include;
   const tags = new Set(include);
   for (const { path } of matches) {
     const [tag = ''] = path;
-    if (levelOfTag(Number.parseInt(tag, 16)) === undefined) tags.add(tag);
+    if (!COMPUTED.has(tag) && levelOfTag(Number.parseInt(tag, 16)) === undefined) tags.add(tag);
   }
   return [...tags];
 }
