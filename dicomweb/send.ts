@@ -3,6 +3,7 @@
 // the connection, never ends in a well-formed short answer.
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { ArchiveError, invariant } from '../tiering/core/errors.js';
+import { releaseBuffer } from '../tiering/core/release.js';
 import type { Exchange } from './exchange.js';
 import type { Segment } from './segments.js';
 
@@ -106,7 +107,7 @@ class Ahead {
 class Sender {
   readonly #exchange: Exchange;
   readonly #answer: Answer;
-  #pieces: Uint8Array[] = [];
+  #pieces: { readonly bytes: Uint8Array; readonly ours: boolean }[] = [];
   #begun = false;
 
   constructor(exchange: Exchange, answer: Answer) {
@@ -118,8 +119,9 @@ class Sender {
     return this.#begun;
   }
 
-  push(piece: Uint8Array): void {
-    this.#pieces.push(piece);
+  /** @param ours nobody else has the bytes: their memory is given back as soon as the kernel has them. */
+  push(bytes: Uint8Array, ours = false): void {
+    this.#pieces.push({ bytes, ours });
   }
 
   /** Writes what is held in one cork. False: the socket wants a pause. */
@@ -129,7 +131,9 @@ class Sender {
     if (!this.#begun) begin(res, this.#answer);
     this.#begun = true;
     let free = true;
-    for (const piece of this.#pieces) free = res.write(piece);
+    for (const { bytes, ours } of this.#pieces) {
+      free = ours ? res.write(bytes, (error) => error ?? releaseBuffer(bytes)) : res.write(bytes);
+    }
     this.#pieces = [];
     if (end) res.end();
     res.uncork();
@@ -156,7 +160,7 @@ async function sendLazy(exchange: Exchange, sender: Sender, ahead: Ahead, primed
       if (next.done === true) throw new ArchiveError('CORRUPT', 'a stored range came back shorter than the index says');
       left -= next.value.length;
       invariant(left >= 0, 'a stored range came back longer than it was asked for');
-      sender.push(next.value);
+      sender.push(next.value, true);
       if (!aheadAsked) {
         aheadAsked = true;
         await ahead.lookAhead();

@@ -5,6 +5,7 @@ import { ArchiveError, codeOf } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { COMMIT_BYTES_MAX, TRAY_BYTES_MAX } from '../core/limits.js';
 import { Semaphore } from '../core/queues.js';
+import { releaseBuffer } from '../core/release.js';
 import { CloudSink } from './cloud-sink.js';
 import type { ArchiveContext } from './context.js';
 import { type Draft, draftBytes, type Pending } from './drafts.js';
@@ -51,7 +52,7 @@ export class Committer {
     return this.#seq;
   }
 
-  /** Resolves once the draft is durable and visible; rejects with why it could not be stored. */
+  /** Takes over the draft's bytes. Resolves once it is durable and visible; rejects with why it could not be stored. */
   submit(draft: Draft): Promise<void> {
     if (this.#closed) return Promise.reject(new ArchiveError('UNAVAILABLE', 'the archive is closing'));
     return new Promise((resolve, reject) => {
@@ -161,7 +162,11 @@ export class Committer {
       for (const one of appended.pending) one.reject(failure);
       return;
     }
-    for (const one of appended.pending) one.resolve();
+    for (const one of appended.pending) {
+      one.resolve();
+      // Written at the first attempt, so that no system call can still be reading it: a hung one might.
+      if (one.attempts === 0 && one.draft.kind === 'instance') releaseBuffer(one.draft.bytes);
+    }
   }
 
   /** A volume failed under a batch: tell the volume set, leave the tray, and try the batch elsewhere. */

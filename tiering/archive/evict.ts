@@ -3,6 +3,7 @@
 import { ArchiveError, hasCode } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { PROOF_AGE_MS_MAX } from '../core/limits.js';
+import { releaseBuffer } from '../core/release.js';
 import type { PackRecord } from '../index/index.js';
 import type { ArchiveContext } from './context.js';
 import { proveObject } from './proof.js';
@@ -54,7 +55,9 @@ async function proveAgain(
     if (name === null) return false;
     const chunk = n < names.length - 1 ? n : -1;
     try {
-      await proveObject(ctx, name, await ctx.replicas.store(replica).get(name, undefined, signal), replica);
+      releaseBuffer(
+        await proveObject(ctx, name, await ctx.replicas.store(replica).get(name, undefined, signal), replica),
+      );
     } catch (error) {
       if (hasCode(error, 'ABSENT')) await ctx.damage.note(record.id, chunk, replica, 'missing');
       else if (hasCode(error, 'CORRUPT')) await ctx.damage.note(record.id, chunk, replica, 'corrupt');

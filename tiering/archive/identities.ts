@@ -2,12 +2,20 @@
 // bytes are refused. UIDs on their way are reserved in memory before anything is written.
 import { ArchiveError } from '../core/errors.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid, type SopUid } from '../core/ids.js';
-import type { Index } from '../index/index.js';
+import type { Index, InstanceRecord } from '../index/index.js';
 import type { InstanceIdentity } from './archive.js';
 import type { InstanceContent } from './drafts.js';
 
+interface Asked {
+  readonly sop: SopUid;
+  readonly resolve: (known: InstanceRecord | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class Identities {
   readonly #index: Index;
+  readonly #asked: Asked[] = [];
+  #asking = false;
   readonly #onTheirWay = new Map<SopUid, Promise<void>>();
 
   constructor(index: Index) {
@@ -31,7 +39,7 @@ export class Identities {
       }),
     );
     try {
-      const known = (await this.#index.lookup([instance.sop])).get(instance.sop);
+      const known = await this.#known(instance.sop);
       if (known === undefined) {
         await commit();
         return false;
@@ -45,6 +53,28 @@ export class Identities {
       this.#onTheirWay.delete(instance.sop);
       done();
     }
+  }
+
+  /** What is stored under a UID. Whoever asks while a question is on its way shares the next one: a thread's wake-up costs more than a look. */
+  #known(sop: SopUid): Promise<InstanceRecord | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ sop, resolve, reject });
+      if (!this.#asking) void this.#ask();
+    });
+  }
+
+  async #ask(): Promise<void> {
+    this.#asking = true;
+    while (this.#asked.length > 0) {
+      const batch = this.#asked.splice(0);
+      try {
+        const known = await this.#index.lookup(batch.map(({ sop }) => sop));
+        for (const { sop, resolve } of batch) resolve(known.get(sop));
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#asking = false;
   }
 }
 

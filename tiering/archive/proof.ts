@@ -3,6 +3,7 @@
 // of the object; a manifest's name carries its first 8 digits, so its whole hash is compared by the caller's bytes.
 import { ArchiveError } from '../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../core/ids.js';
+import { releaseBuffer } from '../core/release.js';
 import { parseChunkName } from '../format/names.js';
 import type { ArchiveContext } from './context.js';
 
@@ -25,7 +26,7 @@ export async function putProven(
     return;
   }
   const back = await store.get(name, undefined, signal);
-  await proveObject(ctx, name, back, replica);
+  releaseBuffer(await proveObject(ctx, name, back, replica));
 }
 
 /** Resolves with the bytes when they hash to what the name says; CORRUPT otherwise. */

@@ -5,6 +5,7 @@ import { ArchiveError, codeOf, hasCode, invariant } from '../core/errors.js';
 import { type ObjectKey, type PackId, parseSha256, type ReplicaName } from '../core/ids.js';
 import { CHUNK_BYTES } from '../core/limits.js';
 import { forEachLimited } from '../core/queues.js';
+import { releaseBuffer } from '../core/release.js';
 import { currentKek } from '../format/keyring.js';
 import { drawSeal } from '../format/keys.js';
 import { sealManifest } from '../format/manifest.js';
@@ -122,7 +123,10 @@ async function copyChunks(
       );
     }
     if (chunk.name === null) await ctx.catalog.change(record.id, (index) => index.nameChunk(record.id, number, name));
+    const before = targets.left.length;
     await targets.each((replica) => putProven(ctx, replica, name, sealed, signal));
+    // A replica that was given up may still be reading it.
+    if (targets.left.length === before) releaseBuffer(sealed);
   });
   check.finish();
 }

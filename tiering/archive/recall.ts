@@ -2,6 +2,7 @@
 // the replicas, every member checked as it passes, nothing visible before the file is whole.
 import { ArchiveError, codeOf } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
+import { releaseBuffer } from '../core/release.js';
 import type { PackRecord } from '../index/index.js';
 import { chunkEnd, hasColdCopy, readCold } from './cold-reader.js';
 import type { ArchiveContext } from './context.js';
@@ -34,6 +35,7 @@ export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: Abort
       for await (const bytes of chunksAhead(ctx, record, signal)) {
         await check.update(bytes);
         await writer.append([bytes]);
+        releaseBuffer(bytes);
       }
       check.finish();
       await writer.commit();

@@ -4,6 +4,7 @@
 import { hasCode } from '../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../core/ids.js';
 import { forEachLimited } from '../core/queues.js';
+import { releaseBuffer } from '../core/release.js';
 import { sealedBytes } from '../format/chunk.js';
 import type { PackRecord } from '../index/index.js';
 import type { JobOptions, ScrubFinding, ScrubReport } from './archive.js';
@@ -95,7 +96,7 @@ async function scrubObject(
     if (deep) {
       const body = await store.get(object.name, undefined, signal);
       tally.bytes += body.length;
-      await proveObject(ctx, object.name, body, replica);
+      releaseBuffer(await proveObject(ctx, object.name, body, replica));
     } else {
       const { bytes } = await store.head(object.name, signal);
       if (object.bytes !== null && bytes !== object.bytes) {
@@ -142,6 +143,7 @@ async function scrubVolume(
       const bytes = await volume.read(ref, at, Math.min(record.bytes, at + HOT_PIECE_BYTES), signal);
       await check.update(bytes);
       tally.bytes += bytes.length;
+      releaseBuffer(bytes);
     }
     check.finish();
   } catch (error) {

@@ -98,11 +98,11 @@ export async function withDeadline<T>(
 ): Promise<T> {
   outer?.throwIfAborted();
   const controller = new AbortController();
-  const late = new ArchiveError('UNAVAILABLE', `${what} did not answer within ${ms} ms`);
   let timer: NodeJS.Timeout | undefined;
   let onOuter: (() => void) | undefined;
   const stop = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late), ms);
+    // Made only when it is needed: a stack trace costs more than most of what is waited for.
+    timer = setTimeout(() => reject(new ArchiveError('UNAVAILABLE', `${what} did not answer within ${ms} ms`)), ms);
     onOuter = () => reject(outer?.reason as Error);
     outer?.addEventListener('abort', onOuter, { once: true });
   });

@@ -1,6 +1,7 @@
 // What runs in a worker thread: one exported function a task, each answering with its outcome as
 // data and its buffers moved.
 import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { releaseBuffer } from '../../tiering/core/release.js';
 import { hashTask, openTask, sealTask } from './chunk-tasks.js';
 import { ingestTask, scanFileTask } from './dicom-tasks.js';
 import { failureOf, type TaskOutcome, transferList } from './handover.js';
@@ -35,17 +36,22 @@ export function scanFile(task: ScanFileTask): unknown {
 }
 
 export function seal(task: SealTask): unknown {
-  return answer(
+  const answered = answer(
     () => sealTask(task),
     (result) => [result.sealed],
   );
+  // It was moved here, nobody else has it, and this thread may not collect its garbage for a long while.
+  releaseBuffer(task.plaintext);
+  return answered;
 }
 
 export function open(task: OpenTask): unknown {
-  return answer(
+  const answered = answer(
     () => openTask(task),
     (plain) => [plain],
   );
+  releaseBuffer(task.bytes);
+  return answered;
 }
 
 export function hash(task: HashTask): unknown {
