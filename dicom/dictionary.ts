@@ -1,9 +1,8 @@
 // The DICOM data dictionary (PS3.6), taken from the package dcmjs, which keeps it in a module of its own:
-// none of dcmjs's code or loggers is loaded. Loading costs about 50 ms and 8 MB, so it waits for the first question,
-// and an explicit VR instance never asks. Everything is looked up in Maps: no keyword can reach a prototype.
-import { createRequire } from 'node:module';
-
-type DictionaryModule = typeof import('dcmjs/dictionary');
+// none of dcmjs's code or loggers is loaded. Imported at start, although an explicit VR instance never asks: requiring an ES
+// module later, while another import is under way, kills Node 20 ("IsGraphAsync must be used on an instantiated module").
+// Everything is looked up in Maps, made at the first question: no keyword can reach a prototype.
+import { dictionary as entries } from 'dcmjs/dictionary';
 
 interface Range {
   readonly groupFirst: number;
@@ -29,12 +28,11 @@ const TAG = /^[0-9A-Fa-f]{8}$/;
 let loaded: Dictionary | undefined;
 
 function load(): Dictionary {
-  const module = createRequire(import.meta.url)('dcmjs/dictionary') as DictionaryModule;
   const vrs = new Map<number, string>();
   const keywords = new Map<number, string>();
   const tags = new Map<string, number>();
   const ranges: Range[] = [];
-  for (const entry of Object.values(module.dictionary)) {
+  for (const entry of Object.values(entries)) {
     // The package has a few entries with neither name nor VR.
     if (entry.name === undefined || entry.vr === undefined) continue;
     const keyword = entry.name.replace(/^RETIRED_/, '');

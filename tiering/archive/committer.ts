@@ -15,6 +15,8 @@ import { type AppendedBatch, TrayLog } from './tray-log.js';
 const ATTEMPTS_MAX = 3;
 /** One batch syncs while the next one is written. */
 const BATCHES_IN_FLIGHT = 2;
+/** An arrival this long ago still counts as one that is coming in. */
+const BUSY_MS = 250;
 
 export class Committer {
   readonly #ctx: ArchiveContext;
@@ -27,12 +29,18 @@ export class Committer {
   #running: Promise<void> | null = null;
   #tail: Promise<void> = Promise.resolve();
   #closed = false;
+  #lastArrivalMs = Number.NEGATIVE_INFINITY;
 
   /** @param highestSeq the highest arrival number given so far. */
   constructor(ctx: ArchiveContext, highestSeq: number) {
     this.#ctx = ctx;
     this.#seq = highestSeq;
     this.#cloud = new CloudSink(ctx);
+  }
+
+  /** Whether instances are coming in: something waits, or came just now. */
+  busy(): boolean {
+    return this.#queue.length > 0 || this.#ctx.clock.monotonicMs() - this.#lastArrivalMs < BUSY_MS;
   }
 
   /** Where the next arrival would go. */
@@ -57,6 +65,7 @@ export class Committer {
     if (this.#closed) return Promise.reject(new ArchiveError('UNAVAILABLE', 'the archive is closing'));
     return new Promise((resolve, reject) => {
       const arrivedMs = this.#ctx.clock.nowMs();
+      this.#lastArrivalMs = this.#ctx.clock.monotonicMs();
       this.#queue.push({
         draft,
         seq: this.nextSeq(),

@@ -7,6 +7,7 @@ import type { PackRecord } from '../index/index.js';
 import type { ArchiveContext } from './context.js';
 import { evictPack } from './evict.js';
 import { logFailure } from './failures.js';
+import { Pace } from './pace.js';
 import { fileDueStudies } from './packer.js';
 import { protectPack } from './protect.js';
 import { recallPack } from './recall.js';
@@ -23,17 +24,20 @@ export class Movers {
   readonly #recalls = new Set<PackId>();
   readonly #loops: Promise<void>[] = [];
   readonly #retries: Retries;
+  readonly #pace: Pace;
 
-  constructor(ctx: ArchiveContext) {
+  /** @param busy whether arrivals are coming in: the background then leaves them most of the machine. */
+  constructor(ctx: ArchiveContext, busy: () => boolean) {
     this.#ctx = ctx;
     this.#retries = new Retries(ctx.clock);
+    this.#pace = new Pace(ctx.clock, busy);
   }
 
   start(): void {
     const { moverIntervalMs, probeIntervalMs } = this.#ctx.policy;
     this.#loops.push(
-      this.#loop('file', moverIntervalMs, (signal) => fileDueStudies(this.#ctx, this.#retries, signal)),
-      this.#loop('protect', moverIntervalMs, (signal) => protectDue(this.#ctx, this.#retries, signal)),
+      this.#loop('file', moverIntervalMs, (signal) => fileDueStudies(this.#ctx, this.#retries, this.#pace, signal)),
+      this.#loop('protect', moverIntervalMs, (signal) => protectDue(this.#ctx, this.#retries, this.#pace, signal)),
       this.#loop('evict', moverIntervalMs, (signal) => evictAboveHighWater(this.#ctx, signal)),
       this.#loop('recall', moverIntervalMs, (signal) => this.#recallOpened(signal)),
       this.#loop('probe', probeIntervalMs, () => this.#probe()),
@@ -84,7 +88,7 @@ export class Movers {
 }
 
 /** Packs that are due and lack a replica that answers, oldest first. */
-async function protectDue(ctx: ArchiveContext, retries: Retries, signal: AbortSignal): Promise<void> {
+async function protectDue(ctx: ArchiveContext, retries: Retries, pace: Pace, signal: AbortSignal): Promise<void> {
   const up = ctx.replicas.state().flatMap((r) => (r.state === 'available' ? [r.name] : []));
   if (up.length === 0) return;
   const createdBeforeMs = ctx.clock.nowMs() - ctx.policy.protectAfterMs;
@@ -99,7 +103,7 @@ async function protectDue(ctx: ArchiveContext, retries: Retries, signal: AbortSi
   for (const id of due) {
     signal.throwIfAborted();
     try {
-      await protectPack(ctx, id, signal);
+      await protectPack(ctx, id, signal, pace);
       retries.succeeded(id);
     } catch (error) {
       signal.throwIfAborted();

@@ -77,7 +77,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   await ctx.damage.load();
   await ctx.volumes.open();
   committer = new Committer(ctx, await ctx.index.highestSeq());
-  const movers = new Movers(ctx);
+  const movers = new Movers(ctx, () => committer?.busy() ?? false);
   movers.start();
   return assemble(ctx, committer, movers, reconciling);
 }

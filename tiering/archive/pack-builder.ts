@@ -3,12 +3,14 @@
 import { ArchiveError } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { PACK_BYTES_MAX, PACK_MEMBERS_MAX } from '../core/limits.js';
+import { releaseBuffer } from '../core/release.js';
 import { MEMBER_HEADER_BYTES, memberHeader, memberPadding, TAR_END } from '../format/tar.js';
 import type { PackMember } from '../format/types.js';
-import type { Volume } from '../hot/volume.js';
+import type { PackWriter, Volume } from '../hot/volume.js';
 import type { FiledPack, InstanceRecord } from '../index/index.js';
 import { buildBundles } from './bundles.js';
 import type { ArchiveContext } from './context.js';
+import { atPace, type Pace } from './pace.js';
 import { readPackWhole } from './pack-reader.js';
 
 export type Fileable = InstanceRecord & { readonly metadata: Uint8Array; readonly layout: string };
@@ -42,18 +44,14 @@ export async function buildPack(
   volume: Volume,
   id: PackId,
   instances: readonly Fileable[],
+  pace?: Pace,
 ): Promise<FiledPack> {
   const bytesMax = instances.reduce((sum, one) => sum + one.end - one.start + 2048, TAR_END.length);
   const writer = await volume.createPack(id, bytesMax);
   try {
     const starts: number[] = [];
     for (const instance of instances) {
-      const bytes = await verified(ctx, instance);
-      const at = await writer.append([
-        memberHeader({ ...instance, pack: writer.id, bytes: bytes.length }),
-        bytes,
-        Buffer.alloc(memberPadding(bytes.length)),
-      ]);
+      const at = await atPace(pace, () => copyInstance(ctx, writer, instance));
       starts.push(at + MEMBER_HEADER_BYTES);
     }
     await writer.append([TAR_END]);
@@ -70,6 +68,15 @@ export async function buildPack(
     // Does nothing after a commit.
     await writer.abort();
   }
+}
+
+/** Appends one instance as a member of the new pack. Resolves with where its header begins. */
+async function copyInstance(ctx: ArchiveContext, writer: PackWriter, instance: Fileable): Promise<number> {
+  const bytes = await verified(ctx, instance);
+  const header = memberHeader({ ...instance, pack: writer.id, bytes: bytes.length });
+  const at = await writer.append([header, bytes, Buffer.alloc(memberPadding(bytes.length))]);
+  releaseBuffer(bytes);
+  return at;
 }
 
 /** The bytes of an instance, proven to be those that were acknowledged. */

@@ -7,16 +7,26 @@ import type { PackRecord } from '../index/index.js';
 import type { ArchiveContext } from './context.js';
 import { logFailure } from './failures.js';
 import { mergeable } from './merge.js';
+import type { Pace } from './pace.js';
 import { buildPack, type Fileable, planPacks } from './pack-builder.js';
 import type { Retries } from './retries.js';
 
 /** Studies filed at once: their syncs overlap. */
 const STUDIES_AT_ONCE = 2;
+/** Beyond this the trays are emptied at full speed, whoever is sending: they must not fill the volume twice over. */
+const TRAYS_BYTES_MAX = 10 * 1024 ** 3;
 
 /** Files every study that is due. Returns how many were filed; one that fails is logged and stays where it is. */
-export async function fileDueStudies(ctx: ArchiveContext, retries: Retries, signal?: AbortSignal): Promise<number> {
+export async function fileDueStudies(
+  ctx: ArchiveContext,
+  retries: Retries,
+  pace: Pace,
+  signal?: AbortSignal,
+): Promise<number> {
   const now = ctx.clock.nowMs();
-  const due = (await ctx.index.unfiled()).filter(
+  const unfiled = await ctx.index.unfiled();
+  const trayBytes = unfiled.reduce((sum, one) => sum + one.bytes, 0);
+  const due = unfiled.filter(
     (one) =>
       (now - one.lastMs >= ctx.policy.settleMs || now - one.firstMs >= ctx.policy.fileAfterMs) &&
       retries.mayTry(one.study),
@@ -26,7 +36,7 @@ export async function fileDueStudies(ctx: ArchiveContext, retries: Retries, sign
   await forEachLimited(due, STUDIES_AT_ONCE, async ({ study }) => {
     signal?.throwIfAborted();
     try {
-      const moved = await fileStudy(ctx, study, signal);
+      const moved = await fileStudy(ctx, study, signal, trayBytes < TRAYS_BYTES_MAX ? pace : undefined);
       if (moved > 0) filed += 1;
       // Nothing to do although it was listed (small packs that are protected already are not merged): not at once again.
       if (moved > 0) retries.succeeded(study);
@@ -45,16 +55,21 @@ export async function fileDueStudies(ctx: ArchiveContext, retries: Retries, sign
  * Writes what a study has in trays, or in many small packs, into packs and switches the index to them. Durable when it resolves with how many instances were
  * filed. Rejects with CORRUPT, FULL or UNAVAILABLE; what was filed before that stays filed.
  */
-export function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: AbortSignal): Promise<number> {
+export function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: AbortSignal, pace?: Pace): Promise<number> {
   // The background and a migrate may want the same study: the second would copy from trays that the first one removes.
-  return ctx.locks.run(study, () => fileAlone(ctx, study, signal));
+  return ctx.locks.run(study, () => fileAlone(ctx, study, signal, pace));
 }
 
-async function fileAlone(ctx: ArchiveContext, study: StudyUid, signal: AbortSignal | undefined): Promise<number> {
+async function fileAlone(
+  ctx: ArchiveContext,
+  study: StudyUid,
+  signal: AbortSignal | undefined,
+  pace: Pace | undefined,
+): Promise<number> {
   const instances = await ctx.index.unfiledInstances(study);
-  await moveToPacks(ctx, instances, signal);
+  await moveToPacks(ctx, instances, signal, pace);
   const merged = await mergeable(ctx, study);
-  await moveToPacks(ctx, merged, signal);
+  await moveToPacks(ctx, merged, signal, pace);
   const moved = instances.length + merged.length;
   if (moved > 0) await ctx.index.commitDurable();
   return moved;
@@ -65,6 +80,7 @@ async function moveToPacks(
   ctx: ArchiveContext,
   instances: readonly Fileable[],
   signal: AbortSignal | undefined,
+  pace: Pace | undefined,
 ): Promise<void> {
   for (const group of planPacks(instances)) {
     signal?.throwIfAborted();
@@ -75,7 +91,7 @@ async function moveToPacks(
     try {
       const id = ctx.packIds.next();
       // Locked, so that nobody takes the file for an orphan before the index knows it.
-      await ctx.locks.run(id, async () => ctx.index.file(await buildPack(ctx, volume, id, group)));
+      await ctx.locks.run(id, async () => ctx.index.file(await buildPack(ctx, volume, id, group, pace)));
     } catch (error) {
       if (codeOf(error) === 'FULL' || codeOf(error) === 'UNAVAILABLE') ctx.volumes.report(volume.name, error);
       throw error;

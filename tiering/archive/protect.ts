@@ -13,18 +13,21 @@ import { manifestName } from '../format/names.js';
 import type { PackSeal } from '../format/types.js';
 import type { PackRecord } from '../index/index.js';
 import type { ArchiveContext } from './context.js';
-import { MemberCheck } from './member-check.js';
+import { MemberCheck, type MemberRange } from './member-check.js';
+import { atPace, type Pace } from './pace.js';
 import { readPackWhole } from './pack-reader.js';
 import { proveObject, putProven } from './proof.js';
 
 /** Chunks of one pack on their way at once; each is at most two buffers of 8 MiB. */
 const CHUNKS_AT_ONCE = 3;
+/** In the background, where each is followed by a rest. */
+const PACED_CHUNKS_AT_ONCE = 2;
 
 /**
  * Brings a pack to every replica that answers and lacks it. Resolves with how many replicas hold it, proven. Rejects when it could
  * not be read, is damaged (CORRUPT), or when not one more replica could be reached (UNAVAILABLE).
  */
-export async function protectPack(ctx: ArchiveContext, id: PackId, signal?: AbortSignal): Promise<number> {
+export async function protectPack(ctx: ArchiveContext, id: PackId, signal?: AbortSignal, pace?: Pace): Promise<number> {
   return ctx.locks.run(id, async () => {
     const record = await ctx.catalog.fresh(id);
     invariant(record.hot !== 'open', 'a tray that still grows is never sealed');
@@ -33,7 +36,7 @@ export async function protectPack(ctx: ArchiveContext, id: PackId, signal?: Abor
     if (lacking.length === 0) return held.size;
     const targets = new Targets(lacking);
     const seal = await ensureSeal(ctx, record);
-    await copyChunks(ctx, record, seal, targets, signal);
+    await copyChunks(ctx, record, seal, targets, signal, pace);
     await copyManifest(ctx, id, targets, signal);
     for (const replica of targets.left) {
       const verifiedMs = ctx.clock.nowMs();
@@ -99,36 +102,56 @@ async function copyChunks(
   seal: PackSeal,
   targets: Targets,
   signal: AbortSignal | undefined,
+  pace: Pace | undefined,
 ): Promise<void> {
   const { members } = await ctx.index.packContents(record.id);
   const check = new MemberCheck(record.id, members);
-  const dek = ctx.catalog.dek(record.id, seal);
-  await forEachLimited(plaintexts(ctx, record, check, signal), CHUNKS_AT_ONCE, async ({ number, plaintext, inner }) => {
-    const chunk = seal.chunks[number];
-    if (chunk === undefined) throw new ArchiveError('INTERNAL', `pack ${record.id} has no chunk ${number}`);
-    const { sealed, name } = await ctx.pool.seal({
-      plaintext,
-      pack: record.id,
-      chunk: number,
-      suite: seal.suite,
-      dek,
-      dekId: seal.dekId,
-      salt: chunk.salt,
-      members: inner,
-    });
-    if (chunk.name !== null && chunk.name !== name) {
-      throw new ArchiveError(
-        'CORRUPT',
-        `chunk ${number} of pack ${record.id} seals to another name than before: its bytes changed`,
-      );
-    }
-    if (chunk.name === null) await ctx.catalog.change(record.id, (index) => index.nameChunk(record.id, number, name));
-    const before = targets.left.length;
-    await targets.each((replica) => putProven(ctx, replica, name, sealed, signal));
-    // A replica that was given up may still be reading it.
-    if (targets.left.length === before) releaseBuffer(sealed);
-  });
+  const width = pace === undefined ? CHUNKS_AT_ONCE : PACED_CHUNKS_AT_ONCE;
+  await forEachLimited(plaintexts(ctx, record, check, signal), width, (plaintext) =>
+    atPace(pace, () => copyChunk(ctx, record, seal, plaintext, targets, signal), signal),
+  );
   check.finish();
+}
+
+/** Seals one chunk and puts it, proven, on every target that is left. */
+async function copyChunk(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  seal: PackSeal,
+  { number, plaintext, inner }: PlainChunk,
+  targets: Targets,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const chunk = seal.chunks[number];
+  if (chunk === undefined) throw new ArchiveError('INTERNAL', `pack ${record.id} has no chunk ${number}`);
+  const { sealed, name } = await ctx.pool.seal({
+    plaintext,
+    pack: record.id,
+    chunk: number,
+    suite: seal.suite,
+    dek: ctx.catalog.dek(record.id, seal),
+    dekId: seal.dekId,
+    salt: chunk.salt,
+    members: inner,
+  });
+  if (chunk.name !== null && chunk.name !== name) {
+    throw new ArchiveError(
+      'CORRUPT',
+      `chunk ${number} of pack ${record.id} seals to another name than before: its bytes changed`,
+    );
+  }
+  if (chunk.name === null) await ctx.catalog.change(record.id, (index) => index.nameChunk(record.id, number, name));
+  const before = targets.left.length;
+  await targets.each((replica) => putProven(ctx, replica, name, sealed, signal));
+  // A replica that was given up may still be reading it.
+  if (targets.left.length === before) releaseBuffer(sealed);
+}
+
+interface PlainChunk {
+  readonly number: number;
+  readonly plaintext: Uint8Array;
+  /** Members that lie wholly inside, their ranges within the chunk. */
+  readonly inner: readonly MemberRange[];
 }
 
 /** The pack's bytes chunk by chunk, in order; members that span a border are checked here, the others by the sealing worker. */
@@ -137,7 +160,7 @@ async function* plaintexts(
   record: PackRecord,
   check: MemberCheck,
   signal: AbortSignal | undefined,
-) {
+): AsyncGenerator<PlainChunk> {
   for (let start = 0, number = 0; start < record.bytes; start += CHUNK_BYTES, number += 1) {
     const end = Math.min(start + CHUNK_BYTES, record.bytes);
     const inner = check.innerMembers(start, end).map((m) => ({ ...m, start: m.start - start, end: m.end - start }));
