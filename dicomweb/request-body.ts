@@ -2,7 +2,7 @@
 // body that trickles or stops is ended with 408.
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../tiering/core/clock.js';
-import { ArchiveError } from '../tiering/core/errors.js';
+import { ArchiveError, NO_LONGER_NEEDED } from '../tiering/core/errors.js';
 import type { DicomwebLimits } from './limits.js';
 import { HttpProblem } from './problem.js';
 
@@ -66,7 +66,7 @@ export async function* requestBody(
     if (error instanceof HttpProblem) throw error;
     throw new ArchiveError('ABORTED', 'the request ended before its body did', { cause: error });
   } finally {
-    stop.abort();
+    stop.abort(NO_LONGER_NEEDED);
   }
 }
 
@@ -83,5 +83,5 @@ export async function linger(req: IncomingMessage, clock: Clock, ms: number): Pr
   });
   req.resume();
   await Promise.race([ended, clock.sleep(ms, stop.signal).catch(() => undefined)]);
-  stop.abort();
+  stop.abort(NO_LONGER_NEEDED);
 }

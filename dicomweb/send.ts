@@ -2,7 +2,7 @@
 // the first bytes of data are at hand, so that a read that fails at once is a proper status; one that fails later destroys
 // the connection, never ends in a well-formed short answer.
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { ArchiveError, invariant } from '../tiering/core/errors.js';
+import { ArchiveError, invariant, NO_LONGER_NEEDED } from '../tiering/core/errors.js';
 import { releaseBuffer } from '../tiering/core/release.js';
 import type { Exchange } from './exchange.js';
 import type { Segment } from './segments.js';
@@ -28,7 +28,7 @@ function drained(exchange: Exchange): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = new AbortController();
     const settle = (error?: ArchiveError) => {
-      stop.abort();
+      stop.abort(NO_LONGER_NEEDED);
       res.off('drain', onDrain);
       res.off('close', onClose);
       if (error === undefined) resolve();

@@ -57,6 +57,9 @@ export class ArchiveError extends Error {
   }
 }
 
+/** The reason with which a timer or a losing attempt is stopped: made once, since each `abort()` without one makes a stack trace. */
+export const NO_LONGER_NEEDED = new ArchiveError('ABORTED', 'it is no longer needed');
+
 /** Whether `error` is an ArchiveError with one of `codes`. */
 export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error is ArchiveError {
   return error instanceof ArchiveError && codes.includes(error.code);

@@ -1,7 +1,7 @@
 // Asks several replicas until one gives a good answer: the best first, the next when that is late (a
 // hedge) or fails. Faults add up to one verdict that never takes "unavailable" for "absent".
 import type { Clock } from '../../core/clock.js';
-import { ArchiveError, codeOf, type ErrorCode } from '../../core/errors.js';
+import { ArchiveError, codeOf, type ErrorCode, NO_LONGER_NEEDED } from '../../core/errors.js';
 import type { ReplicaName } from '../../core/ids.js';
 import { abortedError, throwIfAborted } from '../checks.js';
 
@@ -68,7 +68,7 @@ export async function firstGood<T>(candidates: readonly Candidate<T>[], options:
     throw verdict(what, failures);
   } finally {
     signal?.removeEventListener('abort', onAbort);
-    stop.abort();
+    stop.abort(NO_LONGER_NEEDED);
   }
 }
 
@@ -94,7 +94,7 @@ async function nextOutcome<T>(
   try {
     return await Promise.race([...running.values(), late]);
   } finally {
-    timer.abort();
+    timer.abort(NO_LONGER_NEEDED);
   }
 }
 

@@ -1,7 +1,7 @@
 // Writes one object to all replicas at once and answers by quorum: when all have settled, or when enough
 // have stored it and the rest had a fair time by their own measure.
 import type { Clock } from '../../core/clock.js';
-import { ArchiveError, codeOf } from '../../core/errors.js';
+import { ArchiveError, codeOf, NO_LONGER_NEEDED } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { abortedError, orAborted, throwIfAborted } from '../checks.js';
 import { STRAGGLER_MS_MIN, STRAGGLER_MS_UNKNOWN } from '../limits.js';
@@ -89,7 +89,7 @@ async function waitForStragglers(
   const timer = new AbortController();
   const over = clock.sleep(graceMs, timer.signal).catch(() => undefined);
   await Promise.race([all, over]);
-  timer.abort();
+  timer.abort(NO_LONGER_NEEDED);
   return graceMs;
 }
 
