@@ -3,7 +3,7 @@
 import { inflateRawSync, type ZlibOptions } from 'node:zlib';
 import type { ByteWindow } from './byte-window.js';
 import { DicomError } from './dicom-error.js';
-import { INFLATED_BYTES_MAX } from './limits.js';
+import { INFLATED_BYTES_MAX, INFLATED_FREELY_BYTES_MAX, INFLATED_GROWTH_MAX } from './limits.js';
 
 export interface Inflated {
   readonly bytes: Uint8Array;
@@ -17,18 +17,24 @@ interface InflateInfo {
   readonly engine: { readonly bytesWritten: number };
 }
 
-/** Inflates from `start` to the end. Throws LIMIT when the result would pass INFLATED_BYTES_MAX, MALFORMED when it is no deflate stream. */
+/** How much a deflate stream of `length` bytes may become. */
+function inflatedMax(length: number): number {
+  return Math.min(INFLATED_BYTES_MAX, Math.max(INFLATED_FREELY_BYTES_MAX, length * INFLATED_GROWTH_MAX));
+}
+
+/** Inflates from `start` to the end. Throws LIMIT when the result would be too long for its input, MALFORMED when it is no deflate stream. */
 export function inflateDataset(window: ByteWindow, start: number): Inflated {
   const length = window.size - start;
-  if (length > INFLATED_BYTES_MAX) throw tooLong(start);
+  const bytesMax = inflatedMax(length);
+  if (length > bytesMax) throw tooLong(start, bytesMax);
   const index = window.at(start, length);
   const input = window.bytes.subarray(index, index + length);
-  const options: ZlibOptions = { maxOutputLength: INFLATED_BYTES_MAX, info: true };
+  const options: ZlibOptions = { maxOutputLength: bytesMax, info: true };
   try {
     const { buffer, engine } = inflateRawSync(input, options) as unknown as InflateInfo;
     return { bytes: buffer, trailing: length - engine.bytesWritten };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLong(start);
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLong(start, bytesMax);
     const cut = (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR';
     throw new DicomError(
       cut ? 'TRUNCATED' : 'MALFORMED',
@@ -39,6 +45,6 @@ export function inflateDataset(window: ByteWindow, start: number): Inflated {
   }
 }
 
-function tooLong(start: number): DicomError {
-  return new DicomError('LIMIT', `the data set inflates to more than ${INFLATED_BYTES_MAX} bytes`, { offset: start });
+function tooLong(start: number, bytesMax: number): DicomError {
+  return new DicomError('LIMIT', `the data set inflates to more than the ${bytesMax} bytes it may`, { offset: start });
 }

@@ -18,8 +18,12 @@ export const INLINE_TEXT_BYTES_MAX = 16 * MiB;
 export const FILE_META_BYTES_MAX = 1 * MiB;
 /** A JSON text of one instance; escapes can make a header six times as long as it was. */
 export const JSON_BYTES_MAX = 128 * MiB;
-/** A deflated data set in memory, enforced by zlib's own output bound. Deflate can grow 1,032 times. */
+/** A deflated data set in memory, enforced by zlib's own output bound. */
 export const INFLATED_BYTES_MAX = 256 * MiB;
+/** Up to here a data set may grow by whatever deflate can give (1,032 times): an empty picture does. */
+export const INFLATED_FREELY_BYTES_MAX = 64 * MiB;
+/** Beyond that by this factor: pictures grow 2 to 20 times, and 261 kB that ask for 256 MiB are an attack on memory. */
+export const INFLATED_GROWTH_MAX = 100;
 /** A binary value up to here is inlined (base64); longer ones get a BulkDataURI. */
 export const INLINE_BINARY_BYTES_MAX = 1 * KiB;
 /** Numbers and long texts up to here are inlined where PS3.18 leaves a choice: LUTs of functional groups stay readable. */
