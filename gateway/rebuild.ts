@@ -1,7 +1,7 @@
 // The offline rebuild of a lost index: the same storage as the server opens, without movers and without listening.
 import type { JobOptions } from '../tiering/archive/archive.js';
 import { createContext } from '../tiering/archive/open-archive.js';
-import { type RebuildReport, rebuildIndex } from '../tiering/archive/rebuild.js';
+import { type RebuildReport, rebuildIndex } from '../tiering/archive/recovery/rebuild.js';
 import type { Config } from './config.js';
 import type { StoreEnvironment } from './replica-stores.js';
 import { closeStorage, openStorage } from './storage.js';

@@ -9,9 +9,9 @@ import { phantomStudies } from '../../dicom/phantom/phantom.js';
 import { ArchiveRig, type RigOptions, readAll, storeBytes } from '../../test/support/archive-rig.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid, type SopUid } from '../core/ids.js';
 import type { Archive } from './archive.js';
-import { extractReplica } from './extract.js';
 import { createContext } from './open-archive.js';
-import { rebuildIndex } from './rebuild.js';
+import { extractReplica } from './recovery/extract.js';
+import { rebuildIndex } from './recovery/rebuild.js';
 
 const STUDY_QUERY = { level: 'study', matches: [], fuzzy: false, limit: 100, offset: 0, include: [] } as const;
 const PHANTOMS = [...phantomStudies({ seed: 7, studies: 4, slices: 4, shrink: 8 })];

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { Command } from 'commander';
 import { readKeyring } from '../../gateway/keyring-file.js';
 import { openStore, type StorePlace } from '../../gateway/replica-stores.js';
-import { extractReplica } from '../../tiering/archive/extract.js';
+import { extractReplica } from '../../tiering/archive/recovery/extract.js';
 import { PROVIDER_NAMES, type ProviderName } from '../../tiering/cold/s3/providers.js';
 import { systemClock, systemRandom } from '../../tiering/core/clock.js';
 import { ArchiveError } from '../../tiering/core/errors.js';

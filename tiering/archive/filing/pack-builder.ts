@@ -1,0 +1,119 @@
+// Builds packs of a study from instances that lie elsewhere (trays, small packs): read, check, write in
+// reading order. The index switches to them in one transaction, by whoever calls this.
+import { ArchiveError } from '../../core/errors.js';
+import type { PackId } from '../../core/ids.js';
+import { PACK_BYTES_MAX, PACK_MEMBERS_MAX } from '../../core/limits.js';
+import { releaseBuffer } from '../../core/release.js';
+import { MEMBER_HEADER_BYTES, memberHeader, memberPadding, TAR_END } from '../../format/tar.js';
+import type { PackMember } from '../../format/types.js';
+import type { PackWriter, Volume } from '../../hot/volume.js';
+import type { FiledPack, InstanceRecord } from '../../index/index.js';
+import type { ArchiveContext } from '../context.js';
+import { readPackWhole } from '../reading/pack-reader.js';
+import { atPace, type Pace } from '../tiers/pace.js';
+import { buildBundles } from './bundles.js';
+
+export type Fileable = InstanceRecord & { readonly metadata: Uint8Array; readonly layout: string };
+
+/** Cuts instances in reading order into groups that each fit a pack. */
+export function planPacks<T extends { readonly start: number; readonly end: number }>(instances: readonly T[]): T[][] {
+  const groups: T[][] = [];
+  let group: T[] = [];
+  let bytes = TAR_END.length;
+  for (const instance of instances) {
+    const length = instance.end - instance.start;
+    const own = MEMBER_HEADER_BYTES + length + memberPadding(length);
+    if (group.length > 0 && (bytes + own > PACK_BYTES_MAX || group.length >= PACK_MEMBERS_MAX)) {
+      groups.push(group);
+      group = [];
+      bytes = TAR_END.length;
+    }
+    group.push(instance);
+    bytes += own;
+  }
+  if (group.length > 0) groups.push(group);
+  return groups;
+}
+
+/**
+ * Writes one pack with these instances to `volume` and commits its file; the caller holds the lock of `id` until the index knows it. CORRUPT, with nothing left behind, when an
+ * instance's bytes are not what was acknowledged; FULL and UNAVAILABLE as the volume says.
+ */
+export async function buildPack(
+  ctx: ArchiveContext,
+  volume: Volume,
+  id: PackId,
+  instances: readonly Fileable[],
+  pace?: Pace,
+): Promise<FiledPack> {
+  const bytesMax = instances.reduce((sum, one) => sum + one.end - one.start + 2048, TAR_END.length);
+  const writer = await volume.createPack(id, bytesMax);
+  try {
+    const starts: number[] = [];
+    for (const instance of instances) {
+      const at = await atPace(pace, () => copyInstance(ctx, writer, instance));
+      starts.push(at + MEMBER_HEADER_BYTES);
+    }
+    await writer.append([TAR_END]);
+    await writer.commit();
+    const { bundles, ranges } = await buildBundles(instances);
+    const members = instances.map((one, n) => member(one, starts[n], ranges[n]));
+    const createdMs = ctx.clock.nowMs();
+    return {
+      pack: { id: writer.id, kind: 'pack', bytes: writer.bytes, createdMs, hot: 'present', volume: volume.name },
+      members,
+      bundles,
+    };
+  } finally {
+    // Does nothing after a commit.
+    await writer.abort();
+  }
+}
+
+/** Appends one instance as a member of the new pack. Resolves with where its header begins. */
+async function copyInstance(ctx: ArchiveContext, writer: PackWriter, instance: Fileable): Promise<number> {
+  const bytes = await verified(ctx, instance);
+  const header = memberHeader({ ...instance, pack: writer.id, bytes: bytes.length });
+  const at = await writer.append([header, bytes, Buffer.alloc(memberPadding(bytes.length))]);
+  releaseBuffer(bytes);
+  return at;
+}
+
+/** The bytes of an instance, proven to be those that were acknowledged. */
+async function verified(ctx: ArchiveContext, instance: InstanceRecord): Promise<Uint8Array> {
+  const read = await readPackWhole(ctx, instance.pack, instance.start, instance.end);
+  const { bytes, sha256 } = await ctx.pool.hash({ bytes: read });
+  if (sha256 !== instance.sha256) {
+    throw new ArchiveError(
+      'CORRUPT',
+      `pack ${instance.pack}, bytes ${instance.start} to ${instance.end}: SHA-256 differs from what was acknowledged`,
+    );
+  }
+  return bytes;
+}
+
+function member(
+  instance: Fileable,
+  start: number | undefined,
+  range: { readonly metaStart: number; readonly metaEnd: number } | undefined,
+): PackMember {
+  if (start === undefined || range === undefined) throw new ArchiveError('INTERNAL', 'a pack member has no place');
+  const { study, series, sop, sopClass, transferSyntax, instanceNumber, seriesNumber, seq, arrivedMs, sha256, layout } =
+    instance;
+  return {
+    study,
+    series,
+    sop,
+    sopClass,
+    transferSyntax,
+    instanceNumber,
+    seriesNumber,
+    seq,
+    arrivedMs,
+    start,
+    end: start + instance.end - instance.start,
+    sha256,
+    layout,
+    ...range,
+  };
+}

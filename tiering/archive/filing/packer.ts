@@ -1,0 +1,120 @@
+// The packer: a study that has settled leaves the trays for packs of its own, in reading order; a study in
+// many small packs is gathered into one; what nothing lives in any more is removed. Nothing is unlinked before the commit that made it dead is durable.
+import { ArchiveError, codeOf } from '../../core/errors.js';
+import type { StudyUid } from '../../core/ids.js';
+import { forEachLimited } from '../../core/queues.js';
+import type { PackRecord } from '../../index/index.js';
+import type { ArchiveContext } from '../context.js';
+import { logFailure } from '../failures.js';
+import type { Pace } from '../tiers/pace.js';
+import type { Retries } from '../tiers/retries.js';
+import { mergeable } from './merge.js';
+import { buildPack, type Fileable, planPacks } from './pack-builder.js';
+
+/** Studies filed at once: their syncs overlap. */
+const STUDIES_AT_ONCE = 2;
+/** Beyond this the trays are emptied at full speed, whoever is sending: they must not fill the volume twice over. */
+const TRAYS_BYTES_MAX = 10 * 1024 ** 3;
+
+/** Files every study that is due. Returns how many were filed; one that fails is logged and stays where it is. */
+export async function fileDueStudies(
+  ctx: ArchiveContext,
+  retries: Retries,
+  pace: Pace,
+  signal?: AbortSignal,
+): Promise<number> {
+  const now = ctx.clock.nowMs();
+  const unfiled = await ctx.index.unfiled();
+  const trayBytes = unfiled.reduce((sum, one) => sum + one.bytes, 0);
+  const due = unfiled.filter(
+    (one) =>
+      (now - one.lastMs >= ctx.policy.settleMs || now - one.firstMs >= ctx.policy.fileAfterMs) &&
+      retries.mayTry(one.study),
+  );
+  if (due.length === 0 || ctx.volumes.writable(0, true) === null) return 0;
+  let filed = 0;
+  await forEachLimited(due, STUDIES_AT_ONCE, async ({ study }) => {
+    signal?.throwIfAborted();
+    try {
+      const moved = await fileStudy(ctx, study, signal, trayBytes < TRAYS_BYTES_MAX ? pace : undefined);
+      if (moved > 0) filed += 1;
+      // Nothing to do although it was listed (small packs that are protected already are not merged): not at once again.
+      if (moved > 0) retries.succeeded(study);
+      else retries.failed(study);
+    } catch (error) {
+      signal?.throwIfAborted();
+      retries.failed(study);
+      logFailure(ctx, 'filing-failed', error);
+    }
+  });
+  if (filed > 0) await removeEmptyPacks(ctx);
+  return filed;
+}
+
+/**
+ * Writes what a study has in trays, or in many small packs, into packs and switches the index to them. Durable when it resolves with how many instances were
+ * filed. Rejects with CORRUPT, FULL or UNAVAILABLE; what was filed before that stays filed.
+ */
+export function fileStudy(ctx: ArchiveContext, study: StudyUid, signal?: AbortSignal, pace?: Pace): Promise<number> {
+  // The background and a migrate may want the same study: the second would copy from trays that the first one removes.
+  return ctx.locks.run(study, () => fileAlone(ctx, study, signal, pace));
+}
+
+async function fileAlone(
+  ctx: ArchiveContext,
+  study: StudyUid,
+  signal: AbortSignal | undefined,
+  pace: Pace | undefined,
+): Promise<number> {
+  const instances = await ctx.index.unfiledInstances(study);
+  await moveToPacks(ctx, instances, signal, pace);
+  const merged = await mergeable(ctx, study);
+  await moveToPacks(ctx, merged, signal, pace);
+  const moved = instances.length + merged.length;
+  if (moved > 0) await ctx.index.commitDurable();
+  return moved;
+}
+
+/** Writes the instances into new packs, as many as they need, and points the index there pack by pack. */
+async function moveToPacks(
+  ctx: ArchiveContext,
+  instances: readonly Fileable[],
+  signal: AbortSignal | undefined,
+  pace: Pace | undefined,
+): Promise<void> {
+  for (const group of planPacks(instances)) {
+    signal?.throwIfAborted();
+    const bytes = group.reduce((sum, one) => sum + one.end - one.start, 0);
+    const volume = ctx.volumes.writable(bytes, true);
+    if (volume === null)
+      throw new ArchiveError('UNAVAILABLE', 'no volume is available, or none has room, to file the study on');
+    try {
+      const id = ctx.packIds.next();
+      // Locked, so that nobody takes the file for an orphan before the index knows it.
+      await ctx.locks.run(id, async () => ctx.index.file(await buildPack(ctx, volume, id, group, pace)));
+    } catch (error) {
+      if (codeOf(error) === 'FULL' || codeOf(error) === 'UNAVAILABLE') ctx.volumes.report(volume.name, error);
+      throw error;
+    }
+  }
+}
+
+/** Unlinks closed trays, and packs that were merged, in which nothing lives. What replicas hold of them becomes garbage. */
+export async function removeEmptyPacks(ctx: ArchiveContext): Promise<void> {
+  const dead: PackRecord[] = [];
+  for await (const record of ctx.index.packs({ empty: true, hot: ['present', 'missing'] })) dead.push(record);
+  if (dead.length === 0) return;
+  await ctx.index.commitDurable();
+  for (const { id, kind, volume: name } of dead) {
+    const volume = name === null ? null : ctx.volumes.readable(name);
+    // Its volume is away: the file is removed when it returns, the row says that it is there until then.
+    if (volume === null) continue;
+    await ctx.locks.run(id, async () => {
+      const record = await ctx.index.pack(id);
+      if (record === undefined || record.liveInstances > 0) return;
+      await ctx.catalog.change(id, (index) => index.dropPack(id));
+      await ctx.index.commitDurable();
+      await volume.remove({ id, kind });
+    });
+  }
+}

@@ -1,0 +1,147 @@
+// Cloud-direct: with no volume to write to, arrivals are sealed as trays of their own and are
+// acknowledged once the quorum holds them (DESIGN section 9). Slower than a disk and just as durable.
+import { ArchiveError } from '../../core/errors.js';
+import { CHUNK_BYTES, CLOUD_DIRECT_WINDOW_MS } from '../../core/limits.js';
+import { MEMBER_HEADER_BYTES, TAR_END } from '../../format/tar.js';
+import type { PackMember } from '../../format/types.js';
+import type { ArchiveContext } from '../context.js';
+import { buildBundles } from '../filing/bundles.js';
+import { arrivedInstance, memberPieces, type Pending } from './drafts.js';
+import { sealToQuorum } from './seal-to-quorum.js';
+
+/** Batches on their way at once: enough to hide a round trip, few enough to bound memory (each about two chunks). */
+const BATCHES_IN_FLIGHT = 4;
+
+export class CloudSink {
+  readonly #ctx: ArchiveContext;
+  readonly #waiting: Pending[] = [];
+  readonly #inFlight = new Set<Promise<void>>();
+  #bytes = 0;
+  #timer: Promise<void> | null = null;
+
+  constructor(ctx: ArchiveContext) {
+    this.#ctx = ctx;
+  }
+
+  /** Whether enough replicas answer for a batch to be acknowledged. */
+  available(): boolean {
+    const up = this.#ctx.replicas.state().filter((r) => r.state === 'available').length;
+    return up >= this.#quorum();
+  }
+
+  /** Takes instances; each is resolved or rejected by itself. */
+  submit(instances: readonly Pending[]): void {
+    for (const one of instances) {
+      this.#waiting.push(one);
+      this.#bytes += one.bytes;
+    }
+    if (this.#bytes >= CHUNK_BYTES) this.#flush();
+    else if (this.#waiting.length > 0) this.#timer ??= this.#flushLater();
+  }
+
+  /** Resolves once everything that was submitted is settled. */
+  async drained(): Promise<void> {
+    while (this.#timer !== null || this.#inFlight.size > 0) {
+      await this.#timer;
+      await Promise.all(this.#inFlight);
+    }
+  }
+
+  #quorum(): number {
+    return this.#ctx.policy.cloudDirectQuorum ?? this.#ctx.replicas.writeQuorum;
+  }
+
+  async #flushLater(): Promise<void> {
+    await this.#ctx.clock.sleep(CLOUD_DIRECT_WINDOW_MS);
+    this.#timer = null;
+    this.#flush();
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0 && this.#inFlight.size < BATCHES_IN_FLIGHT) {
+      const batch = this.#take();
+      const one: Promise<void> = this.#commit(batch).finally(() => {
+        this.#inFlight.delete(one);
+        this.#flush();
+      });
+      this.#inFlight.add(one);
+    }
+  }
+
+  #take(): Pending[] {
+    const batch: Pending[] = [];
+    let bytes = 0;
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (batch.length > 0 && bytes + next.bytes > CHUNK_BYTES - TAR_END.length) break;
+      batch.push(next);
+      bytes += next.bytes;
+      this.#waiting.shift();
+    }
+    this.#bytes -= bytes;
+    return batch;
+  }
+
+  /** Never rejects: every one of the batch is told. */
+  async #commit(batch: readonly Pending[]): Promise<void> {
+    try {
+      if (!this.available()) {
+        throw new ArchiveError(
+          'UNAVAILABLE',
+          'no volume is available, and too few replicas answer to store without one',
+        );
+      }
+      await this.#store(batch);
+      for (const one of batch) one.resolve();
+    } catch (error) {
+      for (const one of batch) one.reject(error);
+    }
+  }
+
+  async #store(batch: readonly Pending[]): Promise<void> {
+    const ctx = this.#ctx;
+    const id = ctx.packIds.next();
+    const pieces: Uint8Array[] = [];
+    const placed: { pending: Pending; start: number }[] = [];
+    let at = 0;
+    for (const pending of batch) {
+      if (pending.draft.kind !== 'instance') continue;
+      placed.push({ pending, start: at + MEMBER_HEADER_BYTES });
+      for (const piece of memberPieces(id, pending, pending.draft)) {
+        pieces.push(piece);
+        at += piece.length;
+      }
+    }
+    pieces.push(TAR_END);
+    const tar = Buffer.concat(pieces);
+
+    const instances = placed.flatMap(({ pending, start }) => {
+      const { draft, seq, arrivedMs } = pending;
+      if (draft.kind !== 'instance') return [];
+      return [arrivedInstance(draft.content, { pack: id, start, length: draft.bytes.length, seq, arrivedMs })];
+    });
+    const { bundles, ranges } = await buildBundles(instances);
+    const members: PackMember[] = instances.map(({ attributes: _a, metadata: _m, pack: _p, ...member }, n) => ({
+      ...member,
+      ...(ranges[n] ?? { metaStart: 0, metaEnd: 0 }),
+    }));
+    const createdMs = ctx.clock.nowMs();
+    const sealed = await sealToQuorum(ctx, {
+      id,
+      kind: 'tray',
+      createdMs,
+      tar,
+      members,
+      bundles,
+      quorum: this.#quorum(),
+    });
+    await ctx.index.adopt({
+      pack: { id, kind: 'tray', bytes: tar.length, createdMs, hot: 'cold', volume: null },
+      members,
+      bundles,
+      attributes: instances.map((one) => one.attributes),
+      ...sealed,
+    });
+    // The tray is the log only where there is a tray: here the index row is all that knows of the batch.
+    await ctx.index.commitDurable();
+  }
+}

@@ -1,0 +1,250 @@
+// Group commit: whoever waits at a moment shares one fdatasync, and the next batch is written while
+// this one syncs. A batch whose volume fails goes to another volume, or to the cloud, before anyone is
+// told that it failed. Acknowledged means durable and visible, in this order (invariant I1).
+import { ArchiveError, codeOf } from '../../core/errors.js';
+import type { PackId } from '../../core/ids.js';
+import { COMMIT_BYTES_MAX, TRAY_BYTES_MAX } from '../../core/limits.js';
+import { Semaphore } from '../../core/queues.js';
+import { releaseBuffer } from '../../core/release.js';
+import type { ArchiveContext } from '../context.js';
+import { CloudSink } from './cloud-sink.js';
+import { type Draft, draftBytes, type Pending } from './drafts.js';
+import { type AppendedBatch, TrayLog } from './tray-log.js';
+
+/** A batch tries a volume, another one, and the cloud. */
+const ATTEMPTS_MAX = 3;
+/** One batch syncs while the next one is written. */
+const BATCHES_IN_FLIGHT = 2;
+/** An arrival this long ago still counts as one that is coming in. */
+const BUSY_MS = 250;
+
+export class Committer {
+  readonly #ctx: ArchiveContext;
+  readonly #cloud: CloudSink;
+  readonly #queue: Pending[] = [];
+  readonly #slots = new Semaphore(BATCHES_IN_FLIGHT);
+  #seq: number;
+  #tray: TrayLog | null = null;
+  #predecessor: { pack: PackId; bytes: number } | null = null;
+  #running: Promise<void> | null = null;
+  #tail: Promise<void> = Promise.resolve();
+  #closed = false;
+  #lastArrivalMs = Number.NEGATIVE_INFINITY;
+
+  /** @param highestSeq the highest arrival number given so far. */
+  constructor(ctx: ArchiveContext, highestSeq: number) {
+    this.#ctx = ctx;
+    this.#seq = highestSeq;
+    this.#cloud = new CloudSink(ctx);
+  }
+
+  /** Whether instances are coming in: something waits, or came just now. */
+  busy(): boolean {
+    return this.#queue.length > 0 || this.#ctx.clock.monotonicMs() - this.#lastArrivalMs < BUSY_MS;
+  }
+
+  /** Where the next arrival would go. */
+  destination(): 'volume' | 'cloud-direct' | 'refused' {
+    if (this.#ctx.volumes.writable(0) !== null) return 'volume';
+    return this.#cloud.available() ? 'cloud-direct' : 'refused';
+  }
+
+  /** A volume that came back may hold arrivals that the index had lost: numbers go on above them. */
+  goOnAbove(seq: number): void {
+    this.#seq = Math.max(this.#seq, seq);
+  }
+
+  /** The next arrival number, for what is written before it is submitted. */
+  nextSeq(): number {
+    this.#seq += 1;
+    return this.#seq;
+  }
+
+  /** Takes over the draft's bytes. Resolves once it is durable and visible; rejects with why it could not be stored. */
+  submit(draft: Draft): Promise<void> {
+    if (this.#closed) return Promise.reject(new ArchiveError('UNAVAILABLE', 'the archive is closing'));
+    return new Promise((resolve, reject) => {
+      const arrivedMs = this.#ctx.clock.nowMs();
+      this.#lastArrivalMs = this.#ctx.clock.monotonicMs();
+      this.#queue.push({
+        draft,
+        seq: this.nextSeq(),
+        arrivedMs,
+        bytes: draftBytes(draft),
+        attempts: 0,
+        resolve,
+        reject,
+      });
+      this.#wake();
+    });
+  }
+
+  /** Ends the tray that is being appended to, so that the packer can empty it. A new one begins with the next arrival. */
+  async rotate(): Promise<void> {
+    await this.#quiet();
+    await this.#endTray();
+  }
+
+  /** Commits what waits, then ends the tray. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.rotate();
+    await this.#cloud.drained();
+  }
+
+  async #quiet(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+    await this.#tail;
+  }
+
+  #wake(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+      if (this.#queue.length > 0) this.#wake();
+    });
+  }
+
+  async #run(): Promise<void> {
+    // Whatever arrives within this turn of the event loop shares the first batch.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      await this.#slots.acquire();
+      const batch = this.#take();
+      const { done } = await this.#begin(batch);
+      this.#tail = done.finally(() => this.#slots.release());
+    }
+  }
+
+  #take(): Pending[] {
+    const batch: Pending[] = [];
+    let bytes = 0;
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      if (batch.length > 0 && bytes + next.bytes > COMMIT_BYTES_MAX) break;
+      batch.push(next);
+      bytes += next.bytes;
+      this.#queue.shift();
+    }
+    return batch;
+  }
+
+  /** Writes the batch. Resolves once the next one may be written; `done`, which never rejects, is the end of this one. */
+  async #begin(batch: Pending[]): Promise<{ readonly done: Promise<void> }> {
+    const before = this.#tail;
+    const tray = await this.#trayFor(batch.reduce((sum, one) => sum + one.bytes, 0));
+    if (tray === null) {
+      this.#toCloud(batch);
+      return { done: Promise.resolve() };
+    }
+    try {
+      const appended = await tray.append(batch);
+      return { done: this.#finish(tray, appended, before) };
+    } catch (error) {
+      return { done: this.#failedOn(tray, batch, error) };
+    }
+  }
+
+  async #finish(tray: TrayLog, appended: AppendedBatch, before: Promise<void>): Promise<void> {
+    const synced = tray.sync();
+    try {
+      // Both must settle: an order of index commits, and a sync that covers this batch.
+      await Promise.all([synced, before]);
+    } catch (error) {
+      await this.#failedOn(tray, [...appended.pending], error);
+      return;
+    }
+    if (this.#tray !== tray) {
+      // An earlier batch of this tray failed, and the tray ends before it: this one lies in no man's land.
+      this.#again([...appended.pending], new ArchiveError('UNAVAILABLE', 'the tray failed under an earlier batch'));
+      return;
+    }
+    try {
+      await tray.index(appended);
+    } catch (error) {
+      // The bytes are durable and stay; replay makes them visible when the index is back (DESIGN section 4).
+      this.#ctx.log({ level: 'error', event: 'index-write-failed', pack: tray.id, detail: messageOf(error) });
+      await this.#abandon(tray);
+      const failure = new ArchiveError(
+        'UNAVAILABLE',
+        'stored, but the index cannot be written now; send it again later',
+        { cause: error },
+      );
+      for (const one of appended.pending) one.reject(failure);
+      return;
+    }
+    for (const one of appended.pending) {
+      one.resolve();
+      // Written at the first attempt, so that no system call can still be reading it: a hung one might.
+      if (one.attempts === 0 && one.draft.kind === 'instance') releaseBuffer(one.draft.bytes);
+    }
+  }
+
+  /** A volume failed under a batch: tell the volume set, leave the tray, and try the batch elsewhere. */
+  async #failedOn(tray: TrayLog, batch: Pending[], error: unknown): Promise<void> {
+    this.#ctx.volumes.report(tray.volume, error);
+    this.#ctx.log({ level: 'warn', event: 'tray-failed', pack: tray.id, detail: messageOf(error) });
+    await this.#abandon(tray);
+    // A volume that gave an error is only suspect: its probe decides before the batch is tried again.
+    if (codeOf(error) === 'UNAVAILABLE') await this.#ctx.volumes.settled(tray.volume);
+    this.#again(batch, error);
+  }
+
+  #again(batch: Pending[], error: unknown): void {
+    for (const one of batch) {
+      one.attempts += 1;
+      if (one.attempts >= ATTEMPTS_MAX) one.reject(error);
+    }
+    this.#queue.unshift(...batch.filter((one) => one.attempts < ATTEMPTS_MAX));
+    this.#wake();
+  }
+
+  async #abandon(tray: TrayLog): Promise<void> {
+    if (this.#tray === tray) this.#tray = null;
+    try {
+      await tray.close();
+      this.#predecessor = { pack: tray.id, bytes: tray.accepted };
+    } catch (error) {
+      this.#ctx.log({ level: 'error', event: 'tray-close-failed', pack: tray.id, detail: messageOf(error) });
+    }
+  }
+
+  /** The tray that takes `bytes` more, begun or rotated as needed; null when no volume can take them. */
+  async #trayFor(bytes: number): Promise<TrayLog | null> {
+    const current = this.#tray;
+    const full = current !== null && current.bytes > 0 && current.bytes + bytes > TRAY_BYTES_MAX;
+    if (current !== null && !full && this.#ctx.volumes.canTake(current.volume, bytes)) return current;
+    if (current !== null) {
+      await this.#tail;
+      await this.#endTray();
+    }
+    const volume = this.#ctx.volumes.writable(bytes);
+    if (volume === null) return null;
+    try {
+      this.#tray = await TrayLog.begin(this.#ctx, volume, this.#predecessor);
+      return this.#tray;
+    } catch (error) {
+      this.#ctx.volumes.report(volume.name, error);
+      this.#ctx.log({ level: 'warn', event: 'tray-begin-failed', detail: messageOf(error) });
+      await this.#ctx.volumes.settled(volume.name);
+      return this.#ctx.volumes.writable(bytes) === null ? null : this.#trayFor(bytes);
+    }
+  }
+
+  async #endTray(): Promise<void> {
+    const tray = this.#tray;
+    if (tray === null) return;
+    await this.#abandon(tray);
+  }
+
+  /** No volume can take it: the instances become sealed trays on the write quorum. */
+  #toCloud(batch: Pending[]): void {
+    const refusal = new ArchiveError('UNAVAILABLE', 'no volume is available to record a pack that lies on one');
+    for (const one of batch) {
+      if (one.draft.kind === 'birth') one.reject(refusal);
+    }
+    this.#cloud.submit(batch.filter((one) => one.draft.kind === 'instance'));
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof ArchiveError ? error.message : `unexpected: ${(error as Error).name}`;
+}

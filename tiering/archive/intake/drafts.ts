@@ -1,0 +1,90 @@
+// What waits for a group commit: an instance with its bytes, or the birth of a pack that was written
+// at once. Types and the tar pieces that each becomes.
+import type { ParsedInstance } from '../../../dicom/instance.js';
+import type { Sha256 } from '../../core/ids.js';
+import { type PackId, parseSeriesUid, parseSopUid, parseStudyUid } from '../../core/ids.js';
+import { memberBytes, memberHeader, memberPadding } from '../../format/tar.js';
+import { NOTE_BYTES_MAX, noteMember } from '../../format/tar-notes.js';
+import type { AdoptedPack, ArrivedInstance } from '../../index/index.js';
+
+/** An instance parsed and hashed: everything but where it will lie and when it came. */
+export interface InstanceContent {
+  readonly parsed: Omit<ParsedInstance, 'json' | 'layout'>;
+  readonly metadata: Uint8Array;
+  readonly layout: string;
+  readonly sha256: Sha256;
+}
+
+export type Draft =
+  | { readonly kind: 'instance'; readonly content: InstanceContent; readonly bytes: Uint8Array }
+  | { readonly kind: 'birth'; readonly adopted: AdoptedPack; readonly headersSha256: Sha256 };
+
+/** A draft in the queue. Its seq is given once and kept through retries. */
+export interface Pending {
+  readonly draft: Draft;
+  readonly seq: number;
+  readonly arrivedMs: number;
+  readonly bytes: number;
+  attempts: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Bytes that a draft adds to a tray, at most. */
+export function draftBytes(draft: Draft): number {
+  return memberBytes(draft.kind === 'birth' ? NOTE_BYTES_MAX : draft.bytes.length);
+}
+
+/** The tar pieces of an instance in `pack`: header, its bytes (not copied), padding. */
+export function memberPieces(
+  pack: PackId,
+  pending: Pending,
+  draft: Draft & { kind: 'instance' },
+): readonly Uint8Array[] {
+  const { parsed, sha256 } = draft.content;
+  const header = memberHeader({
+    pack,
+    study: parseStudyUid(parsed.studyUid),
+    series: parseSeriesUid(parsed.seriesUid),
+    sop: parseSopUid(parsed.sopUid),
+    bytes: draft.bytes.length,
+    sha256,
+    seq: pending.seq,
+    arrivedMs: pending.arrivedMs,
+  });
+  const padding = memberPadding(draft.bytes.length);
+  return padding === 0 ? [header, draft.bytes] : [header, draft.bytes, Buffer.alloc(padding)];
+}
+
+/** The small member of the tray `tray` that tells of a pack written beside it. */
+export function pointerPieces(tray: PackId, pending: Pending, draft: Draft & { kind: 'birth' }): readonly Uint8Array[] {
+  const { id, bytes } = draft.adopted.pack;
+  const note = { note: 'pointer' as const, pack: id, bytes, headersSha256: draft.headersSha256 };
+  return [noteMember({ pack: tray, note, arrivedMs: pending.arrivedMs })];
+}
+
+/** The index row of an instance whose bytes are at `[start, start + length)` of `pack`. */
+export function arrivedInstance(
+  content: InstanceContent,
+  at: { pack: ArrivedInstance['pack']; start: number; length: number; seq: number; arrivedMs: number },
+): ArrivedInstance {
+  const { parsed } = content;
+  return {
+    study: parseStudyUid(parsed.studyUid),
+    series: parseSeriesUid(parsed.seriesUid),
+    sop: parseSopUid(parsed.sopUid),
+    sopClass: parsed.sopClassUid,
+    transferSyntax: parsed.transferSyntaxUid,
+    instanceNumber: parsed.instanceNumber,
+    seriesNumber: parsed.seriesNumber,
+    seq: at.seq,
+    arrivedMs: at.arrivedMs,
+    pack: at.pack,
+    start: at.start,
+    end: at.start + at.length,
+    sha256: content.sha256,
+    attributes: parsed.attributes,
+    metadata: content.metadata,
+    layout: content.layout,
+  };
+}

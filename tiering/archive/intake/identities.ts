@@ -1,0 +1,90 @@
+// One SOP Instance UID, one content: the first arrival is kept, equal bytes are welcome again, other
+// bytes are refused. UIDs on their way are reserved in memory before anything is written.
+import { ArchiveError } from '../../core/errors.js';
+import { parseSeriesUid, parseSopUid, parseStudyUid, type SopUid } from '../../core/ids.js';
+import type { Index, InstanceRecord } from '../../index/index.js';
+import type { InstanceIdentity } from '../archive.js';
+import type { InstanceContent } from './drafts.js';
+
+interface Asked {
+  readonly sop: SopUid;
+  readonly resolve: (known: InstanceRecord | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Identities {
+  readonly #index: Index;
+  readonly #asked: Asked[] = [];
+  #asking = false;
+  readonly #onTheirWay = new Map<SopUid, Promise<void>>();
+
+  constructor(index: Index) {
+    this.#index = index;
+  }
+
+  /**
+   * Runs `commit` if the UID is free; resolves with whether equal bytes were there already (then `commit` is not run).
+   * CONFLICT when the UID is taken by other bytes; or what `commit` throws.
+   */
+  async reserve(instance: InstanceIdentity, commit: () => Promise<void>): Promise<boolean> {
+    for (let earlier = this.#onTheirWay.get(instance.sop); earlier !== undefined; ) {
+      await earlier;
+      earlier = this.#onTheirWay.get(instance.sop);
+    }
+    let done: () => void = () => undefined;
+    this.#onTheirWay.set(
+      instance.sop,
+      new Promise<void>((resolve) => {
+        done = resolve;
+      }),
+    );
+    try {
+      const known = await this.#known(instance.sop);
+      if (known === undefined) {
+        await commit();
+        return false;
+      }
+      if (known.sha256 === instance.sha256) return true;
+      throw new ArchiveError(
+        'CONFLICT',
+        'an instance with this SOP Instance UID and other content is stored already; the first is kept',
+      );
+    } finally {
+      this.#onTheirWay.delete(instance.sop);
+      done();
+    }
+  }
+
+  /** What is stored under a UID. Whoever asks while a question is on its way shares the next one: a thread's wake-up costs more than a look. */
+  #known(sop: SopUid): Promise<InstanceRecord | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ sop, resolve, reject });
+      if (!this.#asking) void this.#ask();
+    });
+  }
+
+  async #ask(): Promise<void> {
+    this.#asking = true;
+    while (this.#asked.length > 0) {
+      const batch = this.#asked.splice(0);
+      try {
+        const known = await this.#index.lookup(batch.map(({ sop }) => sop));
+        for (const { sop, resolve } of batch) resolve(known.get(sop));
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#asking = false;
+  }
+}
+
+/** The identity of parsed content, its UIDs checked once more on their way in. */
+export function identityOf(content: InstanceContent): InstanceIdentity {
+  return {
+    study: parseStudyUid(content.parsed.studyUid),
+    series: parseSeriesUid(content.parsed.seriesUid),
+    sop: parseSopUid(content.parsed.sopUid),
+    sopClass: content.parsed.sopClassUid,
+    sha256: content.sha256,
+  };
+}

@@ -1,0 +1,65 @@
+// Pack records and opened keys, cached: a frame of a cold study costs one ranged GET and no query.
+// Everything that changes a pack's row goes through `change`, which forgets the cached record.
+import { LRUCache } from 'lru-cache';
+import { ArchiveError } from '../../core/errors.js';
+import type { PackId } from '../../core/ids.js';
+import type { Keyring } from '../../format/keyring.js';
+import { unwrapDek } from '../../format/keys.js';
+import type { PackSeal } from '../../format/types.js';
+import type { Index, PackRecord } from '../../index/index.js';
+
+/** A record of a 1 GiB pack is about 20 KB with its chunk table. */
+const RECORDS_MAX = 2_000;
+const KEYS_MAX = 10_000;
+
+export class PackCatalog {
+  readonly #index: Index;
+  readonly #keyring: Keyring;
+  readonly #records = new LRUCache<PackId, PackRecord>({ max: RECORDS_MAX });
+  /** Counts changes: a record that was read while something changed is not kept. */
+  #changes = 0;
+  readonly #deks = new LRUCache<PackId, Uint8Array>({ max: KEYS_MAX });
+
+  constructor(index: Index, keyring: Keyring) {
+    this.#index = index;
+    this.#keyring = keyring;
+  }
+
+  /** The pack's record, or undefined when the index has none (any more). */
+  async find(id: PackId): Promise<PackRecord | undefined> {
+    const cached = this.#records.get(id);
+    if (cached !== undefined) return cached;
+    const changes = this.#changes;
+    const record = await this.#index.pack(id);
+    // An open tray grows with every commit: its length would be stale at once.
+    if (record !== undefined && record.hot !== 'open' && changes === this.#changes) this.#records.set(id, record);
+    return record;
+  }
+
+  /** The pack's record as the index has it now; NOT_FOUND when it has none. */
+  async fresh(id: PackId): Promise<PackRecord> {
+    this.#records.delete(id);
+    const record = await this.find(id);
+    if (record === undefined) throw new ArchiveError('NOT_FOUND', `the index has no pack ${id}`);
+    return record;
+  }
+
+  /** Runs a change of the pack's row, then forgets what was cached of it. */
+  async change(id: PackId, write: (index: Index) => Promise<void>): Promise<void> {
+    try {
+      await write(this.#index);
+    } finally {
+      this.#changes += 1;
+      this.#records.delete(id);
+    }
+  }
+
+  /** The pack's data key. WRONG_KEY when the keyring cannot open it. */
+  dek(id: PackId, seal: PackSeal): Uint8Array {
+    const cached = this.#deks.get(id);
+    if (cached !== undefined) return cached;
+    const dek = unwrapDek(seal, id, this.#keyring);
+    this.#deks.set(id, dek);
+    return dek;
+  }
+}

@@ -1,0 +1,177 @@
+// Everything reads `(pack, start, end)` here and cannot tell which tier answered (DESIGN section 2).
+// Locations are hints: a hot file that is not there means "look again", before it means anything else.
+import { ArchiveError, codeOf, hasCode } from '../../core/errors.js';
+import type { PackId } from '../../core/ids.js';
+import { READ_PIECE_BYTES, RESOLVE_ATTEMPTS_MAX } from '../../core/limits.js';
+import type { Volume } from '../../hot/volume.js';
+import type { PackRecord } from '../../index/index.js';
+import type { ArchiveContext } from '../context.js';
+import { chunkEnd, hasColdCopy, readCold } from './cold-reader.js';
+
+/** Which tier gave a piece, for metrics and the recall policy. */
+export type Tier = 'hot' | 'cold';
+
+export interface PackPiece {
+  readonly bytes: Uint8Array;
+  readonly tier: Tier;
+}
+
+/**
+ * Reads `[start, end)` of a pack in pieces of at most READ_PIECE_BYTES (hot) or one chunk (cold), reading one piece ahead.
+ * NOT_FOUND when the index has no such pack: the instance was filed elsewhere, look it up again.
+ */
+export async function* readPack(
+  ctx: ArchiveContext,
+  pack: PackId,
+  start: number,
+  end: number,
+  signal?: AbortSignal,
+): AsyncGenerator<PackPiece> {
+  let at = start;
+  let ahead: Promise<PackPiece> | null = null;
+  try {
+    while (at < end) {
+      const piece: PackPiece = await (ahead ?? readPiece(ctx, pack, at, end, signal));
+      at += piece.bytes.length;
+      ahead = at < end ? readPiece(ctx, pack, at, end, signal) : null;
+      // A reader that stops early never awaits this one; its failure must not go unhandled.
+      ahead?.catch(() => undefined);
+      yield piece;
+    }
+  } finally {
+    await ahead?.catch(() => undefined);
+  }
+}
+
+/** The whole of `[start, end)` in one buffer of its own, for ranges that are known to be small. */
+export async function readPackWhole(
+  ctx: ArchiveContext,
+  pack: PackId,
+  start: number,
+  end: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const record = await ctx.catalog.find(pack);
+  const volume =
+    record !== undefined && isHot(record) && record.volume !== null ? ctx.volumes.readable(record.volume) : null;
+  if (record !== undefined && volume !== null) {
+    try {
+      return await volume.read({ id: pack, kind: record.kind }, start, end, signal);
+    } catch (error) {
+      if (codeOf(error) === 'ABORTED') throw error;
+      // The general path below decides what this means.
+    }
+  }
+  const whole = Buffer.allocUnsafeSlow(end - start);
+  let at = 0;
+  for await (const piece of readPack(ctx, pack, start, end, signal)) {
+    whole.set(piece.bytes, at);
+    at += piece.bytes.length;
+  }
+  return whole;
+}
+
+/** At least one byte from `start`, at most up to `end`: from the volume if it has it, else from the replicas. */
+async function readPiece(
+  ctx: ArchiveContext,
+  pack: PackId,
+  start: number,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<PackPiece> {
+  let failure: unknown = null;
+  for (let attempt = 0; attempt < RESOLVE_ATTEMPTS_MAX; attempt += 1) {
+    signal?.throwIfAborted();
+    const record = attempt === 0 ? await ctx.catalog.find(pack) : await ctx.catalog.fresh(pack);
+    if (record === undefined) throw new ArchiveError('NOT_FOUND', `the index has no pack ${pack}`);
+    if (isHot(record)) {
+      const volume = record.volume === null ? null : ctx.volumes.readable(record.volume);
+      const hot = await readHot(ctx, record, volume, start, Math.min(end, start + READ_PIECE_BYTES), signal);
+      if (hot.bytes !== null) return { bytes: hot.bytes, tier: 'hot' };
+      failure = hot.error;
+      // Not there, although the index said so: ask again, it may just have been evicted or filed.
+      if (hasCode(failure, 'ABSENT') && attempt + 1 < RESOLVE_ATTEMPTS_MAX) continue;
+    }
+    if (hasColdCopy(record)) {
+      return {
+        bytes: await readColdOrExplain(ctx, record, start, Math.min(end, chunkEnd(record, start)), signal),
+        tier: 'cold',
+      };
+    }
+    const failed = record.volume === null ? null : ctx.volumes.lastResort(record.volume);
+    if (isHot(record) && failed !== null) {
+      const hot = await readHot(ctx, record, failed, start, Math.min(end, start + READ_PIECE_BYTES), signal);
+      if (hot.bytes !== null) return { bytes: hot.bytes, tier: 'hot' };
+    }
+    break;
+  }
+  throw unreadable(pack, failure);
+}
+
+function isHot(record: PackRecord): boolean {
+  return (record.hot === 'present' || record.hot === 'open') && record.volume !== null;
+}
+
+async function readHot(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  volume: Volume | null,
+  start: number,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<{ bytes: Uint8Array; error: null } | { bytes: null; error: unknown }> {
+  if (volume === null) {
+    return { bytes: null, error: new ArchiveError('UNAVAILABLE', `volume ${record.volume} is not available`) };
+  }
+  try {
+    return { bytes: await volume.read({ id: record.id, kind: record.kind }, start, end, signal), error: null };
+  } catch (error) {
+    if (codeOf(error) === 'ABORTED') throw error;
+    ctx.volumes.report(volume.name, error);
+    if (hasCode(error, 'CORRUPT'))
+      ctx.log({ level: 'error', event: 'hot-damage', pack: record.id, detail: error.message });
+    return { bytes: null, error };
+  }
+}
+
+/** What every replica calls absent is LOST only when no hot copy may still come back. */
+async function readColdOrExplain(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  start: number,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  try {
+    return await readCold(ctx, record, start, end, signal);
+  } catch (error) {
+    if (!hasCode(error, 'ABSENT', 'CORRUPT')) throw error;
+    if (record.hot === 'present' && record.volume !== null && ctx.volumes.readable(record.volume) === null) {
+      throw new ArchiveError(
+        'UNAVAILABLE',
+        `pack ${record.id}: its volume ${record.volume} is away and no replica has it whole`,
+        {
+          cause: error,
+        },
+      );
+    }
+    throw new ArchiveError('LOST', `pack ${record.id}: no readable copy is left of bytes ${start} to ${end}`, {
+      cause: error,
+    });
+  }
+}
+
+function unreadable(pack: PackId, failure: unknown): ArchiveError {
+  if (hasCode(failure, 'ABSENT', 'CORRUPT')) {
+    return new ArchiveError(
+      'LOST',
+      `pack ${pack}: its only copy, on a volume, is ${failure.code === 'ABSENT' ? 'gone' : 'damaged'}`,
+      {
+        cause: failure,
+      },
+    );
+  }
+  return new ArchiveError('UNAVAILABLE', `pack ${pack}: its only copy is on a volume that is not available now`, {
+    cause: failure,
+  });
+}

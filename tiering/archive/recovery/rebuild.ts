@@ -1,0 +1,139 @@
+// Rebuild: a lost index is made again from what packs, trays and manifests say (I8). Manifests first,
+// newest packs first, so that recent studies can be searched while the rest streams in; then what lies
+// on volumes only. Adoption is idempotent and in any order the same, so a rebuild may be killed and run again.
+import { ArchiveError, codeOf } from '../../core/errors.js';
+import type { PackId, ReplicaName } from '../../core/ids.js';
+import { forEachLimited } from '../../core/queues.js';
+import type { PackMember } from '../../format/types.js';
+import type { Volume } from '../../hot/volume.js';
+import type { JobFailure, JobOptions } from '../archive.js';
+import type { ArchiveContext } from '../context.js';
+import { adoptable, fetchManifest, isOfThisCopy, type ManifestRef, newestManifests } from './manifest-reader.js';
+import { importPack, recoverTrays } from './recover.js';
+
+const MANIFESTS_AT_ONCE = 4;
+
+export interface RebuildReport {
+  readonly packs: number;
+  readonly instances: number;
+  /** Replicas that did not answer: what only they hold is not in the index yet. */
+  readonly unavailable: readonly ReplicaName[];
+  readonly failures: readonly JobFailure[];
+}
+
+interface Found {
+  readonly ref: ManifestRef;
+  readonly replicas: ReplicaName[];
+}
+
+/** Fills an empty (or partly filled) index. Rejects only by the signal or when the index itself cannot be written. */
+export async function rebuildIndex(ctx: ArchiveContext, options: JobOptions = {}): Promise<RebuildReport> {
+  const failures: JobFailure[] = [];
+  const unavailable: ReplicaName[] = [];
+  const found = await listManifests(ctx, unavailable, options.signal);
+  const onVolume = await listPacks(ctx);
+  let packs = 0;
+  let instances = 0;
+  let bytes = 0;
+  const total = () => new Set([...found.keys(), ...onVolume.keys()]).size;
+  const done = (members: readonly PackMember[]) => {
+    packs += 1;
+    instances += members.length;
+    bytes += members.reduce((sum, member) => sum + member.end - member.start, 0);
+    options.onProgress?.({
+      step: 'rebuilding',
+      packsDone: packs,
+      packsTotal: total(),
+      bytesDone: bytes,
+      bytesTotal: bytes,
+    });
+  };
+
+  // Pack ids begin with their time: descending is newest first.
+  const newestFirst = [...found.values()].sort((a, b) => (a.ref.pack < b.ref.pack ? 1 : -1));
+  await forEachLimited(newestFirst, MANIFESTS_AT_ONCE, async (one) => {
+    options.signal?.throwIfAborted();
+    try {
+      done(await adoptFromReplicas(ctx, one, onVolume));
+      onVolume.delete(one.ref.pack);
+    } catch (error) {
+      if (codeOf(error) === 'INTERNAL' || codeOf(error) === 'ABORTED') throw error;
+      failures.push({ item: one.ref.name, code: codeOf(error), detail: (error as Error).message });
+    }
+  });
+  for (const [id, { volume, bytes }] of onVolume) {
+    options.signal?.throwIfAborted();
+    const adopted = await importPack(ctx, volume, { id, kind: 'pack' }, bytes);
+    if (adopted === undefined) {
+      failures.push({
+        item: id,
+        code: 'CORRUPT',
+        detail: `pack ${id} on volume ${volume.name}: nothing in it can be read`,
+      });
+      continue;
+    }
+    await ctx.index.adopt(adopted);
+    done(adopted.members);
+  }
+  for (const volume of ctx.volumes.readables()) await recoverTrays(ctx, volume);
+  await ctx.index.commitDurable();
+  return { packs, instances, unavailable, failures };
+}
+
+async function listManifests(
+  ctx: ArchiveContext,
+  unavailable: ReplicaName[],
+  signal: AbortSignal | undefined,
+): Promise<Map<PackId, Found>> {
+  const found = new Map<PackId, Found>();
+  for (const replica of ctx.replicas.names) {
+    try {
+      for (const ref of (await newestManifests(ctx.replicas.store(replica), signal)).values()) {
+        const known = found.get(ref.pack);
+        if (known === undefined || known.ref.generation < ref.generation)
+          found.set(ref.pack, { ref, replicas: [replica] });
+        else if (known.ref.name === ref.name) known.replicas.push(replica);
+      }
+    } catch (error) {
+      if (!isOfThisCopy(error)) throw error;
+      unavailable.push(replica);
+    }
+  }
+  return found;
+}
+
+async function listPacks(ctx: ArchiveContext): Promise<Map<PackId, { volume: Volume; bytes: number }>> {
+  const packs = new Map<PackId, { volume: Volume; bytes: number }>();
+  for (const volume of ctx.volumes.readables()) {
+    for await (const { ref, bytes } of volume.list('pack')) packs.set(ref.id, { volume, bytes });
+  }
+  return packs;
+}
+
+async function adoptFromReplicas(
+  ctx: ArchiveContext,
+  { ref, replicas }: Found,
+  onVolume: ReadonlyMap<PackId, { volume: Volume; bytes: number }>,
+): Promise<readonly PackMember[]> {
+  let last: unknown = null;
+  for (const replica of replicas) {
+    try {
+      const { body, seal } = await fetchManifest(ctx.replicas.store(replica), ctx.keyring, ref);
+      const file = onVolume.get(ref.pack);
+      const whole = file !== undefined && file.bytes >= body.bytes;
+      const adopted = await adoptable(body, seal, {
+        hot: whole ? 'present' : 'cold',
+        volume: whole ? file.volume.name : null,
+        manifest: { name: ref.name, generation: ref.generation },
+        // Listed, not proven: nothing is evicted on their word before they were read again.
+        placements: replicas.map((name) => ({ replica: name, verifiedMs: 0 })),
+      });
+      await ctx.index.adopt(adopted);
+      return body.members;
+    } catch (error) {
+      if (!isOfThisCopy(error)) throw error;
+      last = error;
+    }
+  }
+  throw last instanceof ArchiveError ? last : new ArchiveError('ABSENT', `no replica gave ${ref.name}`);
+}

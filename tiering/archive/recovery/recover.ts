@@ -1,0 +1,214 @@
+// What a volume tells when it is opened: tray tails that the index has not seen are indexed, files that it
+// does not know are adopted or, when all of them lives elsewhere, removed; files that it knows and that
+// are not there are noted. Run at start and when a failed volume returns; may be killed and run again.
+import { hasCode } from '../../core/errors.js';
+import type { PackId } from '../../core/ids.js';
+import type { Note } from '../../format/tar-notes.js';
+import { scanTar, TarDamage, type TarSource } from '../../format/tar-scan.js';
+import type { PackRef, Volume } from '../../hot/volume.js';
+import type { AdoptedPack, ArrivedInstance, PackRecord } from '../../index/index.js';
+import type { ArchiveContext } from '../context.js';
+import { buildBundles } from '../filing/bundles.js';
+import { importMemberOrSkip, volumeSource, walkTar } from './tar-import.js';
+
+/** Rows per index transaction while a tail is read. */
+const BATCH = 100;
+
+/** Makes everything acknowledged on this volume visible. Rejects with UNAVAILABLE when it cannot be read. */
+export async function recoverTrays(ctx: ArchiveContext, volume: Volume): Promise<void> {
+  const seen = new Set<PackId>();
+  const accepted = await acceptedLengths(volume);
+  for await (const { ref, bytes: size } of volume.list('tray')) {
+    seen.add(ref.id);
+    const bytes = Math.min(size, accepted.get(ref.id) ?? size);
+    const record = await ctx.index.pack(ref.id);
+    if (record === undefined) {
+      const createdMs = ctx.clock.nowMs();
+      await ctx.index.addPack({ id: ref.id, kind: 'tray', bytes: 0, createdMs, hot: 'open', volume: volume.name });
+      await recoverTail(ctx, volume, ref, bytes, 0);
+    } else if (record.hot === 'open') {
+      await recoverTail(ctx, volume, ref, bytes, record.bytes);
+    } else if (record.hot === 'missing') {
+      await ctx.catalog.change(ref.id, (index) => index.setHot(ref.id, 'present', volume.name));
+    }
+  }
+  await noteMissing(ctx, volume, 'tray', seen);
+  await ctx.index.commitDurable();
+}
+
+/** Compares the volume's packs with the index, in the background of a start. */
+export async function reconcilePacks(ctx: ArchiveContext, volume: Volume): Promise<void> {
+  const seen = new Set<PackId>();
+  for await (const { ref, bytes } of volume.list('pack')) {
+    seen.add(ref.id);
+    // Locked, and asked for afresh: a mover may be about to tell the index of this file, or to remove it.
+    await ctx.locks.run(ref.id, async () => {
+      const record = await ctx.index.pack(ref.id);
+      if (record === undefined) await adoptOrRemove(ctx, volume, ref, bytes);
+      else await reconcileKnown(ctx, volume, record, bytes);
+    });
+  }
+  await noteMissing(ctx, volume, 'pack', seen);
+  await ctx.index.commitDurable();
+}
+
+/** Indexes what lies beyond `from`, then closes the tray: it is never appended to again. */
+/** How much of each tray was accepted, as the first member of the tray after it says (docs/format.md). */
+async function acceptedLengths(volume: Volume): Promise<ReadonlyMap<PackId, number>> {
+  const accepted = new Map<PackId, number>();
+  for await (const { ref, bytes } of volume.list('tray')) {
+    const note = await firstNote(volumeSource(volume, ref, bytes), ref.id);
+    if (note?.note === 'tray' && note.predecessor !== null) accepted.set(note.predecessor.pack, note.predecessor.bytes);
+  }
+  return accepted;
+}
+
+async function firstNote(source: TarSource, id: PackId): Promise<Note | undefined> {
+  try {
+    for await (const entry of scanTar(source, id)) return entry.kind === 'note' ? entry.note : undefined;
+  } catch (error) {
+    // Damage is told of where the tray itself is walked.
+    if (!(error instanceof TarDamage)) throw error;
+  }
+  return undefined;
+}
+
+async function recoverTail(
+  ctx: ArchiveContext,
+  volume: Volume,
+  ref: PackRef,
+  size: number,
+  from: number,
+): Promise<void> {
+  let batch: ArrivedInstance[] = [];
+  let indexedTo = from;
+  let found = 0;
+  const flush = async () => {
+    if (batch.length === 0) return;
+    await ctx.index.commitArrivals({ pack: ref.id, indexedTo, instances: batch });
+    batch = [];
+  };
+  const walk = await walkTar(volumeSource(volume, ref, size), ref, from, async (entry) => {
+    if (entry.kind === 'instance') {
+      const row = await importMemberOrSkip(ctx, volume, ref, entry);
+      if (row !== undefined) batch.push(row);
+      found += 1;
+    }
+    indexedTo = entry.next;
+    if (batch.length >= BATCH) await flush();
+  });
+  await flush();
+  for (const { at, bytes } of walk.damaged) {
+    ctx.log({
+      level: 'error',
+      event: 'tray-damage',
+      pack: ref.id,
+      detail: `${bytes} bytes at ${at} are damaged and were passed over`,
+    });
+  }
+  await ctx.catalog.change(ref.id, (index) => index.closeTray(ref.id, Math.max(indexedTo, from)));
+  if (found > 0) ctx.log({ level: 'info', event: 'tray-replayed', pack: ref.id, detail: `${found} instances` });
+}
+
+async function reconcileKnown(ctx: ArchiveContext, volume: Volume, record: PackRecord, bytes: number): Promise<void> {
+  const ref = { id: record.id, kind: record.kind };
+  if (record.hot === 'cold') {
+    // Evicted, and the unlink did not happen before a crash.
+    await volume.remove(ref);
+    return;
+  }
+  const whole = bytes >= record.bytes;
+  if (record.hot === 'missing' && whole) {
+    await ctx.catalog.change(record.id, (index) => index.setHot(record.id, 'present', volume.name));
+  } else if (record.hot === 'present' && record.volume === volume.name && !whole) {
+    ctx.log({
+      level: 'error',
+      event: 'hot-damage',
+      pack: record.id,
+      detail: `${bytes} bytes in place of ${record.bytes}`,
+    });
+    await ctx.catalog.change(record.id, (index) => index.setHot(record.id, 'missing', volume.name));
+  }
+}
+
+/** A pack file that the index does not know: its birth was not indexed before a crash, or its filing was not. */
+async function adoptOrRemove(ctx: ArchiveContext, volume: Volume, ref: PackRef, size: number): Promise<void> {
+  const adopted = await importPack(ctx, volume, ref, size);
+  if (adopted === undefined) return;
+  const known = await ctx.index.lookup(adopted.members.map((m) => m.sop));
+  const needed = adopted.members.some((m) => known.get(m.sop)?.sha256 !== m.sha256);
+  if (!needed) {
+    await volume.remove(ref);
+    return;
+  }
+  await ctx.index.adopt(adopted);
+  ctx.log({ level: 'info', event: 'pack-adopted', pack: ref.id, detail: `${adopted.members.length} instances` });
+}
+
+/** Everything the index is to know of a pack file, from its bytes alone; undefined when nothing in it can be read. */
+export async function importPack(
+  ctx: ArchiveContext,
+  volume: Volume,
+  ref: PackRef,
+  size: number,
+): Promise<AdoptedPack | undefined> {
+  const rows: ArrivedInstance[] = [];
+  const walk = await walkTar(volumeSource(volume, ref, size), ref, 0, async (entry) => {
+    if (entry.kind !== 'instance') return;
+    const row = await importMemberOrSkip(ctx, volume, ref, entry);
+    if (row !== undefined) rows.push(row);
+  });
+  if (walk.damaged.length > 0) {
+    ctx.log({
+      level: 'error',
+      event: 'hot-damage',
+      pack: ref.id,
+      detail: `${walk.damaged.length} damaged ranges were passed over`,
+    });
+  }
+  if (rows.length === 0) return undefined;
+  const { bundles, ranges } = await buildBundles(rows);
+  const members = rows.map(({ attributes: _a, metadata: _m, pack: _p, ...row }, n) => ({
+    ...row,
+    ...(ranges[n] ?? { metaStart: 0, metaEnd: 0 }),
+  }));
+  return {
+    pack: {
+      id: ref.id,
+      kind: ref.kind,
+      bytes: size,
+      createdMs: ctx.clock.nowMs(),
+      hot: 'present',
+      volume: volume.name,
+    },
+    members,
+    bundles,
+    attributes: rows.map((row) => row.attributes),
+    seal: null,
+    manifest: null,
+    placements: [],
+  };
+}
+
+/** Files that the index believes to be on this volume and that are not: read from the replicas, recalled by repair. */
+async function noteMissing(
+  ctx: ArchiveContext,
+  volume: Volume,
+  kind: 'tray' | 'pack',
+  seen: ReadonlySet<PackId>,
+): Promise<void> {
+  const missing: PackId[] = [];
+  for await (const record of ctx.index.packs({ kind, hot: ['present', 'open'], volume: volume.name })) {
+    if (!seen.has(record.id)) missing.push(record.id);
+  }
+  for (const id of missing) {
+    // Listed while it was being written or removed: its own size decides, not the listing.
+    const size = await volume.size({ id, kind }).catch((error: unknown) => {
+      if (hasCode(error, 'ABSENT')) return null;
+      throw error;
+    });
+    if (size !== null) continue;
+    ctx.log({ level: 'error', event: 'hot-missing', pack: id, detail: `not on volume ${volume.name}` });
+    await ctx.catalog.change(id, (index) => index.setHot(id, 'missing', volume.name));
+  }
+}

@@ -1,0 +1,118 @@
+// Repair: mend what scrub and reads have noted, from any good replica or the hot copy, and pay what
+// replicas owe. A chunk is only replaced by bytes that hash to its name; the last readable copy is
+// never overwritten by anything else.
+import { ArchiveError } from '../../core/errors.js';
+import type { PackId } from '../../core/ids.js';
+import { CHUNK_BYTES } from '../../core/limits.js';
+import type { ChunkException, PackRecord } from '../../index/index.js';
+import type { JobFailure, JobOptions, RepairReport } from '../archive.js';
+import type { ArchiveContext } from '../context.js';
+import { jobFailure } from '../failures.js';
+import { readPackWhole } from '../reading/pack-reader.js';
+import { proveObject, putProven } from '../tiers/proof.js';
+import { protectPack } from '../tiers/protect.js';
+import { recallPack } from '../tiers/recall.js';
+
+/** Mends every noted fault once and brings lacking replicas up to date. One failure does not stop the rest. */
+export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<RepairReport> {
+  const failures: JobFailure[] = [];
+  let repaired = 0;
+  let bytes = 0;
+  const progress = (step: string) =>
+    options.onProgress?.({ step, packsDone: repaired, packsTotal: repaired, bytesDone: bytes, bytesTotal: bytes });
+  const attempt = async (item: string, step: string, work: () => Promise<number>) => {
+    options.signal?.throwIfAborted();
+    try {
+      bytes += await work();
+      repaired += 1;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      failures.push(jobFailure(ctx, item, error));
+    }
+    progress(step);
+  };
+  for (const exception of await ctx.index.exceptions()) {
+    await attempt(`${exception.pack}/${exception.chunk}`, 'mending chunks', () =>
+      mendChunk(ctx, exception, options.signal),
+    );
+  }
+  for (const id of await idsOf(ctx, { hot: ['missing'], placementsMin: 1 })) {
+    await attempt(id, 'recalling lost hot copies', () => recallPack(ctx, id, options.signal));
+  }
+  const lacking = await idsOf(ctx, { placementsMin: 1, lackingOn: ctx.replicas.names });
+  for (const id of lacking) {
+    await attempt(id, 'paying debts', async () => {
+      const before = await ctx.catalog.fresh(id);
+      const held = await protectPack(ctx, id, options.signal);
+      if (held < ctx.replicas.names.length) {
+        throw new ArchiveError(
+          'UNAVAILABLE',
+          `${held} of ${ctx.replicas.names.length} replicas hold it; the others do not answer`,
+        );
+      }
+      return (held - before.placements.length) * before.bytes;
+    });
+  }
+  return { repaired, bytes, failures };
+}
+
+async function idsOf(ctx: ArchiveContext, filter: Parameters<typeof ctx.index.packs>[0]): Promise<PackId[]> {
+  const ids: PackId[] = [];
+  for await (const record of ctx.index.packs(filter)) ids.push(record.id);
+  return ids;
+}
+
+/** Replaces one bad object on one replica. Resolves with its length. */
+async function mendChunk(
+  ctx: ArchiveContext,
+  exception: ChunkException,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const { pack, chunk, replica } = exception;
+  return ctx.locks.run(pack, async () => {
+    const record = await ctx.catalog.find(pack);
+    const name = chunk === -1 ? record?.manifest?.name : record?.seal?.chunks[chunk]?.name;
+    if (record === undefined || name === undefined || name === null) {
+      await ctx.damage.clear(pack, chunk, replica);
+      return 0;
+    }
+    const good = await goodBytes(ctx, record, chunk, name, signal);
+    await putProven(ctx, replica, name, good, signal);
+    await ctx.damage.clear(pack, chunk, replica);
+    return good.length;
+  });
+}
+
+/** The object's bytes, proven: from another replica, else sealed again from the hot copy (which gives the same bytes). */
+async function goodBytes(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  chunk: number,
+  name: Parameters<typeof proveObject>[1],
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  try {
+    return await ctx.replicas.read(name, undefined, (bytes) => proveObject(ctx, name, bytes), {
+      avoid: ctx.damage.of(record.id, chunk),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  } catch (error) {
+    const sealed = record.seal?.chunks[chunk];
+    if (record.hot !== 'present' || record.seal === null || sealed === undefined) throw error;
+    const start = chunk * CHUNK_BYTES;
+    const plaintext = await readPackWhole(ctx, record.id, start, start + sealed.bytes, signal);
+    const again = await ctx.pool.seal({
+      plaintext,
+      pack: record.id,
+      chunk,
+      suite: record.seal.suite,
+      dek: ctx.catalog.dek(record.id, record.seal),
+      dekId: record.seal.dekId,
+      salt: sealed.salt,
+      members: [],
+    });
+    if (again.name !== name)
+      throw new ArchiveError('CORRUPT', `the hot copy of pack ${record.id} seals chunk ${chunk} to another name`);
+    return again.sealed;
+  }
+}

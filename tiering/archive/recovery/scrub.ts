@@ -1,0 +1,172 @@
+// Scrub: compare what replicas and volumes hold with what the index says. Light looks at presence and
+// length, deep reads and hashes every byte; no key is needed for either on a replica. Findings are
+// noted for repair; a replica that does not answer is reported as such and nothing is concluded of it.
+import { hasCode } from '../../core/errors.js';
+import type { ObjectKey, ReplicaName } from '../../core/ids.js';
+import { forEachLimited } from '../../core/queues.js';
+import { releaseBuffer } from '../../core/release.js';
+import { sealedBytes } from '../../format/chunk.js';
+import type { PackRecord } from '../../index/index.js';
+import type { JobOptions, ScrubFinding, ScrubReport } from '../archive.js';
+import type { ArchiveContext } from '../context.js';
+import { MemberCheck } from '../filing/member-check.js';
+import { proveObject } from '../tiers/proof.js';
+
+const OBJECTS_AT_ONCE = 4;
+const HOT_PIECE_BYTES = 8 * 1024 * 1024;
+
+interface Expected {
+  readonly chunk: number;
+  readonly name: ObjectKey;
+  /** Length of the object; null where only its hash is known. */
+  readonly bytes: number | null;
+}
+
+class Tally {
+  objects = 0;
+  bytes = 0;
+  packsDone = 0;
+  readonly findings: ScrubFinding[] = [];
+  readonly unavailable = new Set<string>();
+}
+
+/** Looks at every pack once. Resolves with what was found; rejects only when the index fails or by the signal. */
+export async function scrub(
+  ctx: ArchiveContext,
+  options: JobOptions & { readonly deep?: boolean },
+): Promise<ScrubReport> {
+  const tally = new Tally();
+  const deep = options.deep ?? false;
+  for await (const record of ctx.index.packs({})) {
+    options.signal?.throwIfAborted();
+    await scrubReplicas(ctx, record, deep, tally, options.signal);
+    await scrubVolume(ctx, record, deep, tally, options.signal);
+    tally.packsDone += 1;
+    options.onProgress?.({
+      step: deep ? 'deep scrub' : 'light scrub',
+      packsDone: tally.packsDone,
+      packsTotal: tally.packsDone,
+      bytesDone: tally.bytes,
+      bytesTotal: tally.bytes,
+    });
+  }
+  return {
+    objects: tally.objects,
+    bytes: tally.bytes,
+    findings: tally.findings,
+    unavailable: [...tally.unavailable].sort(),
+  };
+}
+
+async function scrubReplicas(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  deep: boolean,
+  tally: Tally,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const expected: Expected[] = [];
+  for (const [chunk, { name, bytes }] of (record.seal?.chunks ?? []).entries()) {
+    if (name !== null) expected.push({ chunk, name, bytes: sealedBytes(bytes) });
+  }
+  if (record.manifest !== null) expected.push({ chunk: -1, name: record.manifest.name, bytes: null });
+  const pairs = record.placements.flatMap(({ replica }) => expected.map((object) => ({ replica, object })));
+  await forEachLimited(pairs, OBJECTS_AT_ONCE, async ({ replica, object }) => {
+    if (tally.unavailable.has(replica)) return;
+    await scrubObject(ctx, record, replica, object, deep, tally, signal);
+  });
+}
+
+async function scrubObject(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  replica: ReplicaName,
+  object: Expected,
+  deep: boolean,
+  tally: Tally,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const store = ctx.replicas.store(replica);
+  const found = async (fault: 'missing' | 'corrupt', detail: string) => {
+    tally.findings.push({ where: replica, item: object.name, fault, detail });
+    await ctx.damage.note(record.id, object.chunk, replica, fault);
+  };
+  try {
+    tally.objects += 1;
+    if (deep) {
+      const body = await store.get(object.name, undefined, signal);
+      tally.bytes += body.length;
+      releaseBuffer(await proveObject(ctx, object.name, body, replica));
+    } else {
+      const { bytes } = await store.head(object.name, signal);
+      if (object.bytes !== null && bytes !== object.bytes) {
+        await found('corrupt', `${bytes} bytes in place of ${object.bytes}`);
+        return;
+      }
+    }
+    // What was noted before and is good now (mended by hand, or a passing fault) is struck off.
+    if (deep && ctx.damage.of(record.id, object.chunk).has(replica))
+      await ctx.damage.clear(record.id, object.chunk, replica);
+  } catch (error) {
+    if (hasCode(error, 'ABSENT')) await found('missing', 'the replica has no such object');
+    else if (hasCode(error, 'CORRUPT')) await found('corrupt', error.message);
+    else if (hasCode(error, 'UNAVAILABLE')) tally.unavailable.add(replica);
+    else throw error;
+  }
+}
+
+async function scrubVolume(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  deep: boolean,
+  tally: Tally,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (record.hot !== 'present' || record.volume === null) return;
+  const volume = ctx.volumes.readable(record.volume);
+  if (volume === null) {
+    tally.unavailable.add(record.volume);
+    return;
+  }
+  const ref = { id: record.id, kind: record.kind };
+  try {
+    tally.objects += 1;
+    const size = await volume.size(ref);
+    if (size < record.bytes) {
+      await hotDamage(ctx, record, tally, 'corrupt', `${size} bytes in place of ${record.bytes}`);
+      return;
+    }
+    if (!deep) return;
+    const { members } = await ctx.index.packContents(record.id);
+    const check = new MemberCheck(record.id, members);
+    for (let at = 0; at < record.bytes; at += HOT_PIECE_BYTES) {
+      const bytes = await volume.read(ref, at, Math.min(record.bytes, at + HOT_PIECE_BYTES), signal);
+      await check.update(bytes);
+      tally.bytes += bytes.length;
+      releaseBuffer(bytes);
+    }
+    check.finish();
+  } catch (error) {
+    if (hasCode(error, 'ABSENT')) await hotDamage(ctx, record, tally, 'missing', 'the file is not on the volume');
+    else if (hasCode(error, 'CORRUPT')) await hotDamage(ctx, record, tally, 'corrupt', error.message);
+    else if (hasCode(error, 'UNAVAILABLE')) {
+      ctx.volumes.report(volume.name, error);
+      tally.unavailable.add(volume.name);
+    } else throw error;
+  }
+}
+
+/** A hot copy that is not what it ought to be is not read again where a replica has the pack; the last copy is never given up. */
+async function hotDamage(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  tally: Tally,
+  fault: 'missing' | 'corrupt',
+  detail: string,
+): Promise<void> {
+  if (record.volume === null) return;
+  tally.findings.push({ where: record.volume, item: record.id, fault, detail });
+  if (record.placements.length === 0 && fault === 'corrupt') return;
+  const { volume } = record;
+  await ctx.catalog.change(record.id, (index) => index.setHot(record.id, 'missing', volume));
+}

@@ -1,0 +1,157 @@
+// The background: files what has settled, protects what is due, evicts above the high water mark,
+// recalls what was opened, probes volumes and replicas. The index says what ought to be and each round
+// makes it so; a mover holds no state that a kill could lose.
+import type { PackId } from '../../core/ids.js';
+import type { Volume } from '../../hot/volume.js';
+import type { PackRecord } from '../../index/index.js';
+import type { ArchiveContext } from '../context.js';
+import { logFailure } from '../failures.js';
+import { fileDueStudies } from '../filing/packer.js';
+import { evictPack } from './evict.js';
+import { Pace } from './pace.js';
+import { protectPack } from './protect.js';
+import { recallPack } from './recall.js';
+import { Retries } from './retries.js';
+
+/** Opened packs waiting for a recall; the oldest are forgotten beyond it: the next reader asks again. */
+const RECALLS_MAX = 1_000;
+/** Packs a protect round takes before it looks at everything else again. */
+const PROTECT_ROUND = 50;
+
+export class Movers {
+  readonly #ctx: ArchiveContext;
+  readonly #stop = new AbortController();
+  readonly #recalls = new Set<PackId>();
+  readonly #loops: Promise<void>[] = [];
+  readonly #retries: Retries;
+  readonly #pace: Pace;
+
+  /** @param busy whether arrivals are coming in: the background then leaves them most of the machine. */
+  constructor(ctx: ArchiveContext, busy: () => boolean) {
+    this.#ctx = ctx;
+    this.#retries = new Retries(ctx.clock);
+    this.#pace = new Pace(ctx.clock, busy);
+  }
+
+  start(): void {
+    const { moverIntervalMs, probeIntervalMs } = this.#ctx.policy;
+    this.#loops.push(
+      this.#loop('file', moverIntervalMs, (signal) => fileDueStudies(this.#ctx, this.#retries, this.#pace, signal)),
+      this.#loop('protect', moverIntervalMs, (signal) => protectDue(this.#ctx, this.#retries, this.#pace, signal)),
+      this.#loop('evict', moverIntervalMs, (signal) => evictAboveHighWater(this.#ctx, signal)),
+      this.#loop('recall', moverIntervalMs, (signal) => this.#recallOpened(signal)),
+      this.#loop('probe', probeIntervalMs, () => this.#probe()),
+    );
+  }
+
+  /** Asks for a cold pack to be brought back, because somebody opened it. */
+  wantRecall(pack: PackId): void {
+    if (this.#ctx.policy.recall !== 'on-open') return;
+    this.#recalls.add(pack);
+    const [oldest] = this.#recalls;
+    if (this.#recalls.size > RECALLS_MAX && oldest !== undefined) this.#recalls.delete(oldest);
+  }
+
+  /** Stops after the step in hand. */
+  async close(): Promise<void> {
+    this.#stop.abort(new DOMException('the archive is closing', 'AbortError'));
+    await Promise.all(this.#loops);
+  }
+
+  async #loop(name: string, intervalMs: number, round: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await round(signal);
+      } catch (error) {
+        if (!signal.aborted) logFailure(this.#ctx, `${name}-failed`, error);
+      }
+      await this.#ctx.clock.sleep(intervalMs, signal).catch(() => undefined);
+    }
+  }
+
+  async #recallOpened(signal: AbortSignal): Promise<void> {
+    for (const pack of this.#recalls) {
+      signal.throwIfAborted();
+      this.#recalls.delete(pack);
+      // One that cannot be had now must not keep the next ones waiting; the next reader asks for it again.
+      await recallPack(this.#ctx, pack, signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        logFailure(this.#ctx, 'recall-failed', error, pack);
+      });
+    }
+  }
+
+  async #probe(): Promise<void> {
+    await Promise.all([this.#ctx.volumes.probe(), this.#ctx.replicas.probe()]);
+  }
+}
+
+/** Packs that are due and lack a replica that answers, oldest first. */
+async function protectDue(ctx: ArchiveContext, retries: Retries, pace: Pace, signal: AbortSignal): Promise<void> {
+  const up = ctx.replicas.state().flatMap((r) => (r.state === 'available' ? [r.name] : []));
+  if (up.length === 0) return;
+  const createdBeforeMs = ctx.clock.nowMs() - ctx.policy.protectAfterMs;
+  const due: PackId[] = [];
+  for await (const record of ctx.index.packs({ kind: 'pack', lackingOn: up, createdBeforeMs })) {
+    // What lies only on a volume that is away waits for it: the status says so, once, and not the log every second.
+    const away = record.volume !== null && ctx.volumes.readable(record.volume) === null;
+    if ((away && record.placements.length === 0) || !retries.mayTry(record.id)) continue;
+    due.push(record.id);
+    if (due.length >= PROTECT_ROUND) break;
+  }
+  for (const id of due) {
+    signal.throwIfAborted();
+    try {
+      await protectPack(ctx, id, signal, pace);
+      retries.succeeded(id);
+    } catch (error) {
+      signal.throwIfAborted();
+      retries.failed(id);
+      logFailure(ctx, 'protect-failed', error, id);
+    }
+  }
+}
+
+/** Above its high water mark a volume gives up proven packs, longest unopened first, down to the low mark. */
+export async function evictAboveHighWater(ctx: ArchiveContext, signal?: AbortSignal): Promise<void> {
+  for (const volume of ctx.volumes.readables()) {
+    const { bytesFree, bytesTotal } = await volume.usage();
+    const used = 1 - bytesFree / bytesTotal;
+    if (used < ctx.policy.highWater) continue;
+    await evictFrom(ctx, volume, (used - ctx.policy.lowWater) * bytesTotal, signal);
+  }
+}
+
+async function evictFrom(
+  ctx: ArchiveContext,
+  volume: Volume,
+  bytesWanted: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const createdBeforeMs = ctx.clock.nowMs() - ctx.policy.evictMinAgeMs;
+  const candidates: PackRecord[] = [];
+  let planned = 0;
+  const filter = {
+    kind: 'pack',
+    hot: ['present'],
+    volume: volume.name,
+    placementsMin: ctx.replicas.writeQuorum,
+    order: 'accessed',
+  } as const;
+  for await (const record of ctx.index.packs({ ...filter, createdBeforeMs })) {
+    if (planned >= bytesWanted) break;
+    candidates.push(record);
+    planned += record.bytes;
+  }
+  for (const record of candidates) {
+    signal?.throwIfAborted();
+    try {
+      await evictPack(ctx, record.id, signal);
+      ctx.log({ level: 'info', event: 'evicted', pack: record.id });
+    } catch (error) {
+      signal?.throwIfAborted();
+      logFailure(ctx, 'evict-failed', error, record.id);
+    }
+  }
+}

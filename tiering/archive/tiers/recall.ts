@@ -1,0 +1,77 @@
+// Recall: bring a cold pack back to a volume, as the very tar that it was. Read chunk by chunk from
+// the replicas, every member checked as it passes, nothing visible before the file is whole.
+import { ArchiveError, codeOf } from '../../core/errors.js';
+import type { PackId } from '../../core/ids.js';
+import { releaseBuffer } from '../../core/release.js';
+import type { PackRecord } from '../../index/index.js';
+import type { ArchiveContext } from '../context.js';
+import { MemberCheck } from '../filing/member-check.js';
+import { chunkEnd, hasColdCopy, readCold } from '../reading/cold-reader.js';
+
+/** Chunks read ahead of the one that is being written. */
+const CHUNKS_AHEAD = 3;
+
+/**
+ * Makes the pack hot. Resolves with the bytes written, 0 when it was hot already. FULL or UNAVAILABLE when no volume has room,
+ * as the replicas answer when they cannot give it; CORRUPT when a member is not what was acknowledged.
+ */
+export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: AbortSignal): Promise<number> {
+  return ctx.locks.run(id, async () => {
+    const record = await ctx.catalog.fresh(id);
+    if (record.hot === 'present' || record.hot === 'open') return 0;
+    if (!hasColdCopy(record)) throw new ArchiveError('LOST', `pack ${id} has no copy on any replica`);
+    const volume = ctx.volumes.writable(record.bytes, true);
+    if (volume === null) {
+      throw ctx.volumes.anyHealthy()
+        ? new ArchiveError('FULL', `no volume has room for the ${record.bytes} bytes of pack ${id}`)
+        : new ArchiveError('UNAVAILABLE', 'no volume is available to recall to');
+    }
+    // What a failed recall or a damaged copy left under this name goes first.
+    await volume.remove({ id, kind: record.kind });
+    const writer = await volume.createPack(id, record.bytes);
+    try {
+      const { members } = await ctx.index.packContents(id);
+      const check = new MemberCheck(id, members);
+      for await (const bytes of chunksAhead(ctx, record, signal)) {
+        await check.update(bytes);
+        await writer.append([bytes]);
+        releaseBuffer(bytes);
+      }
+      check.finish();
+      await writer.commit();
+    } catch (error) {
+      if (codeOf(error) === 'FULL') ctx.volumes.report(volume.name, error);
+      throw error;
+    } finally {
+      await writer.abort();
+    }
+    await ctx.catalog.change(id, (index) => index.setHot(id, 'present', volume.name));
+    return record.bytes;
+  });
+}
+
+async function* chunksAhead(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const ahead: Promise<Uint8Array>[] = [];
+  let next = 0;
+  const fill = () => {
+    while (ahead.length < CHUNKS_AHEAD && next < record.bytes) {
+      const end = chunkEnd(record, next);
+      const chunk = readCold(ctx, record, next, end, signal);
+      chunk.catch(() => undefined);
+      ahead.push(chunk);
+      next = end;
+    }
+  };
+  try {
+    for (fill(); ahead.length > 0; fill()) {
+      const chunk = await ahead.shift();
+      if (chunk !== undefined) yield chunk;
+    }
+  } finally {
+    await Promise.allSettled(ahead);
+  }
+}
