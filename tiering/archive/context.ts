@@ -6,9 +6,9 @@ import type { PackId } from '../core/ids.js';
 import type { Keyring } from '../format/keyring.js';
 import type { PackIds } from '../format/pack-id.js';
 import type { Index } from '../index/index.js';
+import type { PackLocks } from './pacing/pack-locks.js';
 import type { Damage } from './reading/damage.js';
 import type { PackCatalog } from './reading/pack-catalog.js';
-import type { PackLocks } from './tiers/pack-locks.js';
 import type { VolumeSet } from './volume-set.js';
 
 /** What the operator decided; durations in milliseconds, shares from 0 to 1. */

@@ -15,6 +15,7 @@ import { Committer } from './intake/committer.js';
 import { Identities } from './intake/identities.js';
 import { IngestBudget } from './intake/ingest-budget.js';
 import { receive } from './intake/receive.js';
+import { PackLocks } from './pacing/pack-locks.js';
 import { Damage } from './reading/damage.js';
 import { readInstance } from './reading/instance-reader.js';
 import { PackCatalog } from './reading/pack-catalog.js';
@@ -23,7 +24,6 @@ import { repair } from './recovery/repair.js';
 import { scrub } from './recovery/scrub.js';
 import { migrate, recall } from './tiers/migrate.js';
 import { Movers } from './tiers/movers.js';
-import { PackLocks } from './tiers/pack-locks.js';
 import { VolumeSet, type VolumeSource } from './volume-set.js';
 
 export interface ArchiveOptions {

@@ -6,7 +6,7 @@ import { gzip } from 'node:zlib';
 import type { StudyUid } from '../../core/ids.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
-import { inflateJson } from './bundles.js';
+import { inflateJson } from '../packs/bundles.js';
 import type { Fileable } from './pack-builder.js';
 
 /** A study may have this many small packs before they are merged. */

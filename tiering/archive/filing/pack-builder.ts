@@ -9,9 +9,9 @@ import type { PackMember } from '../../format/types.js';
 import type { PackWriter, Volume } from '../../hot/volume.js';
 import type { FiledPack, InstanceRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
+import { atPace, type Pace } from '../pacing/pace.js';
+import { buildBundles } from '../packs/bundles.js';
 import { readPackWhole } from '../reading/pack-reader.js';
-import { atPace, type Pace } from '../tiers/pace.js';
-import { buildBundles } from './bundles.js';
 
 export type Fileable = InstanceRecord & { readonly metadata: Uint8Array; readonly layout: string };
 

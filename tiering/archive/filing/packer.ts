@@ -6,8 +6,8 @@ import { forEachLimited } from '../../core/queues.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
-import type { Pace } from '../tiers/pace.js';
-import type { Retries } from '../tiers/retries.js';
+import type { Pace } from '../pacing/pace.js';
+import type { Retries } from '../pacing/retries.js';
 import { mergeable } from './merge.js';
 import { buildPack, type Fileable, planPacks } from './pack-builder.js';
 

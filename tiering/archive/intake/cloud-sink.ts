@@ -5,7 +5,7 @@ import { CHUNK_BYTES, CLOUD_DIRECT_WINDOW_MS } from '../../core/limits.js';
 import { MEMBER_HEADER_BYTES, TAR_END } from '../../format/tar.js';
 import type { PackMember } from '../../format/types.js';
 import type { ArchiveContext } from '../context.js';
-import { buildBundles } from '../filing/bundles.js';
+import { buildBundles } from '../packs/bundles.js';
 import { arrivedInstance, memberPieces, type Pending } from './drafts.js';
 import { sealToQuorum } from './seal-to-quorum.js';
 

@@ -8,7 +8,7 @@ import { MEMBER_HEADER_BYTES, memberHeader, memberPadding, TAR_END } from '../..
 import type { PackWriter, Volume } from '../../hot/volume.js';
 import type { AdoptedPack } from '../../index/index.js';
 import type { ReceiveOptions, StoreOutcome } from '../archive.js';
-import { buildBundles } from '../filing/bundles.js';
+import { buildBundles } from '../packs/bundles.js';
 import { arrivedInstance, type InstanceContent } from './drafts.js';
 import { identityOf } from './identities.js';
 import { type Receiver, refusedByParser, storeOnce } from './receiver.js';

@@ -9,7 +9,7 @@ import { openManifest } from '../../format/manifest.js';
 import { MANIFEST_PREFIX, parseManifestName } from '../../format/names.js';
 import type { ManifestBody, PackSeal } from '../../format/types.js';
 import type { AdoptedPack } from '../../index/index.js';
-import { inflateJson } from '../filing/bundles.js';
+import { inflateJson } from '../packs/bundles.js';
 
 export interface ManifestRef {
   readonly pack: PackId;

@@ -8,7 +8,7 @@ import { scanTar, TarDamage, type TarSource } from '../../format/tar-scan.js';
 import type { PackRef, Volume } from '../../hot/volume.js';
 import type { AdoptedPack, ArrivedInstance, PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
-import { buildBundles } from '../filing/bundles.js';
+import { buildBundles } from '../packs/bundles.js';
 import { importMemberOrSkip, volumeSource, walkTar } from './tar-import.js';
 
 /** Rows per index transaction while a tail is read. */

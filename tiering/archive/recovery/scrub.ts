@@ -9,7 +9,7 @@ import { sealedBytes } from '../../format/chunk.js';
 import type { PackRecord } from '../../index/index.js';
 import type { JobOptions, ScrubFinding, ScrubReport } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
-import { MemberCheck } from '../filing/member-check.js';
+import { MemberCheck } from '../packs/member-check.js';
 import { proveObject } from '../tiers/proof.js';
 
 const OBJECTS_AT_ONCE = 4;

@@ -7,11 +7,11 @@ import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
 import { fileDueStudies } from '../filing/packer.js';
+import { Pace } from '../pacing/pace.js';
+import { Retries } from '../pacing/retries.js';
 import { evictPack } from './evict.js';
-import { Pace } from './pace.js';
 import { protectPack } from './protect.js';
 import { recallPack } from './recall.js';
-import { Retries } from './retries.js';
 
 /** Opened packs waiting for a recall; the oldest are forgotten beyond it: the next reader asks again. */
 const RECALLS_MAX = 1_000;

@@ -13,9 +13,9 @@ import { manifestName } from '../../format/names.js';
 import type { PackSeal } from '../../format/types.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
-import { MemberCheck, type MemberRange } from '../filing/member-check.js';
+import { atPace, type Pace } from '../pacing/pace.js';
+import { MemberCheck, type MemberRange } from '../packs/member-check.js';
 import { readPackWhole } from '../reading/pack-reader.js';
-import { atPace, type Pace } from './pace.js';
 import { proveObject, putProven } from './proof.js';
 
 /** Chunks of one pack on their way at once; each is at most two buffers of 8 MiB. */

@@ -5,7 +5,7 @@ import type { PackId } from '../../core/ids.js';
 import { releaseBuffer } from '../../core/release.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
-import { MemberCheck } from '../filing/member-check.js';
+import { MemberCheck } from '../packs/member-check.js';
 import { chunkEnd, hasColdCopy, readCold } from '../reading/cold-reader.js';
 
 /** Chunks read ahead of the one that is being written. */
