@@ -41,7 +41,12 @@ describe('the embedded default', () => {
           { name: 'r2', url: 'file:/srv/film/data/replica-2' },
         ],
       },
-      tiering: { protect: 'write-back', recall: 'on-open', evictMinAgeMs: 30 * 86_400_000 },
+      tiering: {
+        protect: 'write-back',
+        protectAfterMs: 120_000,
+        recall: 'on-open',
+        evictMinAgeMs: 30 * 86_400_000,
+      },
       workers: { threads: 'auto' },
       ignored: [],
     });
@@ -68,7 +73,7 @@ cold:
     - { name: r1, url: "file:./r1" }
     - { name: r2, url: "s3://bucket/prefix", endpoint: "http://127.0.0.1:9000", region: us-east-1, accessKeyId: id, secretAccessKey: "file:secret.txt", forcePathStyle: true }
     - { name: r3, url: "s3://bucket3", accessKeyId: id, secretAccessKey: "x\${PART}y" }
-tiering: { protect: write-back, recall: never, evict: { minAge: 30d }, prefetch: { priors: 3 }, windows: [] }
+tiering: { protect: write-back, protectAfter: 5m, recall: never, evict: { minAge: 30d }, prefetch: { priors: 3 }, windows: [] }
 workers: { threads: 2 }
 audit:   { path: ./audit, retention: 180d }
 `.replace('secret.txt', writeSecret('s3cret\n')),
@@ -85,7 +90,12 @@ audit:   { path: ./audit, retention: 180d }
     expect(config.cold).toMatchObject({ writeQuorum: 2, cloudDirectQuorum: 1, keyring: '/etc/filmroom/keyring.json' });
     expect(config.cold.replicas[1]).toMatchObject({ secretAccessKey: 's3cret', forcePathStyle: true });
     expect(config.cold.replicas[2]).toMatchObject({ secretAccessKey: 'x-y' });
-    expect(config.tiering).toEqual({ protect: 'write-back', recall: 'never', evictMinAgeMs: 30 * 86_400_000 });
+    expect(config.tiering).toEqual({
+      protect: 'write-back',
+      protectAfterMs: 300_000,
+      recall: 'never',
+      evictMinAgeMs: 30 * 86_400_000,
+    });
     expect(config.ignored).toEqual(['tiering.prefetch', 'tiering.windows', 'audit']);
   });
 

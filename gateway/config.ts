@@ -133,6 +133,8 @@ const schema = section({
     protect: z
       .literal('write-back', { error: 'must be write-back; write-through is not there yet in this version' })
       .default('write-back'),
+    /** A pack is copied once it is this old, so that a study still being gathered is not uploaded twice. */
+    protectAfter: duration.prefault('2m'),
     recall: choice(['on-open', 'never']).default('on-open'),
     evict: section({ minAge: duration.prefault('30d') }).prefault({}),
     prefetch: later,
@@ -173,6 +175,7 @@ export interface Config {
     readonly protect: 'write-back';
     readonly recall: 'on-open' | 'never';
     readonly evictMinAgeMs: number;
+    readonly protectAfterMs: number;
   };
   readonly workers: { readonly threads: number | 'auto' };
   /** Keys that were given and that this version does not act on yet. */
@@ -260,7 +263,12 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
         one.url.startsWith('file:') ? { ...one, url: `file:${path(one.url.slice('file:'.length))}` } : one,
       ),
     },
-    tiering: { protect: tiering.protect, recall: tiering.recall, evictMinAgeMs: tiering.evict.minAge },
+    tiering: {
+      protect: tiering.protect,
+      protectAfterMs: tiering.protectAfter,
+      recall: tiering.recall,
+      evictMinAgeMs: tiering.evict.minAge,
+    },
     workers,
     ignored: [
       ...(tiering.prefetch === undefined ? [] : ['tiering.prefetch']),

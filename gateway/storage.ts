@@ -179,6 +179,7 @@ function policyOf({ hot, cold, tiering }: Config): Partial<Policy> {
     lowWater: hot.lowWater,
     recall: tiering.recall,
     evictMinAgeMs: tiering.evictMinAgeMs,
+    protectAfterMs: tiering.protectAfterMs,
     cloudDirectQuorum: cold.cloudDirectQuorum,
   };
 }

@@ -43,6 +43,7 @@ cold:
     #   provider: ceph                           # aws, ceph, minio or generic: docs/providers.md
 
 tiering:
+  protectAfter: 2m           # a pack is copied once it is this old
   protect: write-back        # STOW waits for the volume; the replicas get their copies right after
   recall: on-open            # or never
   evict: { minAge: 30d }
