@@ -75,7 +75,7 @@ class PiscinaPool implements WorkerPool {
     this.#taskTimeoutMs = options.taskTimeoutMs ?? 30_000;
     this.#slots = new Semaphore(this.threads, options.waitingMax ?? 512);
     this.#piscina = new Piscina({
-      filename: fileURLToPath(new URL('./tasks/main.js', import.meta.url)),
+      filename: fileURLToPath(new URL('./tasks/entry.cjs', import.meta.url)),
       minThreads: this.threads,
       maxThreads: this.threads,
       idleTimeout: Number.POSITIVE_INFINITY,

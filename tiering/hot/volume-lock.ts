@@ -2,8 +2,9 @@
 // long as the volume is open. The kernel drops it with the process, however that ends.
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { ArchiveError } from '../core/errors.js';
+import { Sqlite } from '../core/sqlite.js';
 import { LOCK } from './volume-paths.js';
 
 export interface VolumeLock {
@@ -13,9 +14,9 @@ export interface VolumeLock {
 /** Takes the lock at once or throws: LOCKED when another holder has it, FULL or UNAVAILABLE when the file cannot be used (read-only). */
 export function takeVolumeLock(root: string, name: string): VolumeLock {
   const path = join(root, LOCK);
-  let database: Database.Database | undefined;
+  let database: Database | undefined;
   try {
-    database = new Database(path, { timeout: 0 });
+    database = new Sqlite(path, { timeout: 0 });
     // SQLite opens what it may not write as read-only, and would then lock nothing at all.
     accessSync(path, constants.W_OK);
     // Nothing is ever written: the empty file is there to be locked.

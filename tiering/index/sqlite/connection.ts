@@ -1,7 +1,8 @@
 // One connection to the index file, writing or read-only, with the settings that all of them need.
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
+import { Sqlite } from '../../core/sqlite.js';
 import { migrate } from './schema.js';
 
 /** Pages kept in memory by one connection, in KiB. */
@@ -12,8 +13,8 @@ const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 const BUSY_MS = 5_000;
 
 /** The one writing connection. Creates the file, brings it to the present schema, and makes both durable. */
-export function openWriter(path: string): Database.Database {
-  const db = new Database(path, { timeout: 0 });
+export function openWriter(path: string): Database {
+  const db = new Sqlite(path, { timeout: 0 });
   try {
     db.pragma(`cache_size = -${CACHE_KIB}`);
     // Reads the header and the schema: a file cut short or of another kind fails here, before anything is written.
@@ -33,8 +34,8 @@ export function openWriter(path: string): Database.Database {
   }
 }
 
-export function openReader(path: string): Database.Database {
-  const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
+export function openReader(path: string): Database {
+  const db = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
   db.pragma(`cache_size = -${CACHE_KIB}`);
   db.pragma('mmap_size = 0');
   return db;

@@ -1,10 +1,10 @@
 import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { arrival, newPack, packId } from '../../../test/contract/index-samples.js';
 import { ArchiveError } from '../../core/errors.js';
+import { Sqlite } from '../../core/sqlite.js';
 import { acquireFileLock } from './lock.js';
 import { openSqliteIndex } from './open-sqlite-index.js';
 import { ThreadClient } from './thread-client.js';
@@ -70,11 +70,11 @@ describe('an index file', () => {
 
   it('of a newer release is NOT_SUPPORTED, of another product FOREIGN', async () => {
     await fill(1);
-    const db = new Database(path);
+    const db = new Sqlite(path);
     db.pragma('user_version = 99');
     db.close();
     await expect(openSqliteIndex({ path })).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
-    const other = new Database(join(folder, 'other.db'));
+    const other = new Sqlite(join(folder, 'other.db'));
     other.exec('CREATE TABLE theirs (a)');
     other.close();
     await expect(openSqliteIndex({ path: join(folder, 'other.db') })).rejects.toMatchObject({ code: 'FOREIGN' });

@@ -1,7 +1,8 @@
 // An exclusive lock that the operating system drops when its holder dies: an exclusive transaction on a
 // small SQLite file, held for as long as the lock is. No stale lock files, nothing to clean up.
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { ArchiveError } from '../../core/errors.js';
+import { Sqlite } from '../../core/sqlite.js';
 
 export interface FileLock {
   /** Idempotent. */
@@ -14,9 +15,9 @@ export interface FileLock {
  * a file when any descriptor of it is closed.
  */
 export function acquireFileLock(path: string): FileLock {
-  let db: Database.Database | undefined;
+  let db: Database | undefined;
   try {
-    db = new Database(path, { timeout: 0 });
+    db = new Sqlite(path, { timeout: 0 });
     // https://sqlite.org/lang_transaction.html: EXCLUSIVE prevents other connections from reading or writing, except in
     // WAL mode; so this file stays in rollback mode. Nothing is ever written to it.
     db.exec('BEGIN EXCLUSIVE');

@@ -2,15 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ArchiveError } from '../../core/errors.js';
+import { Sqlite } from '../../core/sqlite.js';
 import type { CallMessage, ReplyMessage } from './thread-client.js';
 import { WriteGroup } from './write-group.js';
 
 describe('a group of writes', () => {
   let folder: string;
-  let db: Database.Database;
+  let db: Database;
   let channel: MessageChannel;
   let group: WriteGroup;
   let syncs: number;
@@ -18,7 +19,7 @@ describe('a group of writes', () => {
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'filmroom-group-'));
-    db = new Database(join(folder, 'x.db'));
+    db = new Sqlite(join(folder, 'x.db'));
     db.pragma('journal_mode = WAL');
     db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB)');
     const put = db.prepare('INSERT INTO t (id, bytes) VALUES (?, zeroblob(?))');
