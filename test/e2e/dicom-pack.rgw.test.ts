@@ -196,6 +196,13 @@ describe.skipIf(pack === null || !rgwInstalled())(name, () => {
       }
     };
     await sendAll();
+    // The worker threads take turns as they like: each must have met the largest of them before memory is called flat.
+    const largest = rejects.find(({ file }) => file.endsWith('deflate_bomb.dcm'));
+    if (largest !== undefined) {
+      for (let n = 0; n < 6; n += 1) {
+        await Promise.all([1, 2, 3, 4].map(() => stow(gateway.url, [read(largest)])));
+      }
+    }
     await sendAll();
     const before = await gateway.residentBytes();
     for (let again = 0; again < 3; again += 1) await sendAll();
