@@ -1,5 +1,4 @@
 // The replicas over three real S3 clouds, which are frozen and killed one by one while reads and writes go on.
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ReplicaSet } from '../../tiering/cold/replicas/replica-set.js';
 import { createS3Store } from '../../tiering/cold/s3/s3-object-store.js';
@@ -8,6 +7,7 @@ import { parseObjectKey, parseReplicaName } from '../../tiering/core/ids.js';
 import { describeObjectStore } from '../contract/object-store.js';
 import { bytesOf } from '../support/bytes.js';
 import { type Rgw, type RgwSite, rgwInstalled, startRgw } from '../support/rgw.js';
+import { makeBucket } from './gateway-clients.js';
 
 const ARCHIVE = '0190b6f4-7c1e-7d3a-8a55-0123456789ab';
 const body = bytesOf(500_000, 3);
@@ -30,18 +30,6 @@ async function makeSet(create = true): Promise<ReplicaSet> {
   });
   await set.open({ create });
   return set;
-}
-
-async function makeBucket(site: RgwSite, bucket: string): Promise<void> {
-  const { endpoint, region, accessKeyId, secretAccessKey } = site;
-  const client = new S3Client({
-    endpoint,
-    region,
-    credentials: { accessKeyId, secretAccessKey },
-    forcePathStyle: true,
-  });
-  await client.send(new CreateBucketCommand({ Bucket: bucket }));
-  client.destroy();
 }
 
 function siteAt(number: number): RgwSite {

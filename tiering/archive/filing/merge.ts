@@ -1,20 +1,16 @@
 // Merging: a study that came in drops, each filed by itself, ends up in many small packs: many objects,
 // many round trips. Before they are copied to the replicas they are gathered into one. An evicted pack is
 // never recalled for a merge, and a protected one is not uploaded again for it.
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import type { StudyUid } from '../../core/ids.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
-import { inflateJson } from '../packs/bundles.js';
+import { deflateJson, inflateJson } from '../packs/bundles.js';
 import type { Fileable } from './pack-builder.js';
 
 /** A study may have this many small packs before they are merged. */
 const SMALL_PACKS_MAX = 8;
 /** From here on a pack is worth its own objects. */
 const SMALL_PACK_BYTES = 64 * 1024 * 1024;
-
-const deflate = promisify<Uint8Array, { level: number }, Buffer>(gzip);
 
 /** The instances of a study's small packs in reading order, when there are so many that they are to be merged; else none. */
 export async function mergeable(ctx: ArchiveContext, study: StudyUid): Promise<readonly Fileable[]> {
@@ -36,7 +32,7 @@ async function contentsOf(ctx: ArchiveContext, pack: PackRecord['id']): Promise<
   const contents: Fileable[] = [];
   for (const { metaStart, metaEnd, ...member } of members) {
     const json = texts.get(member.series)?.subarray(metaStart, metaEnd) ?? Buffer.from('{}');
-    contents.push({ ...member, pack, metadata: await deflate(json, { level: 1 }) });
+    contents.push({ ...member, pack, metadata: await deflateJson(json) });
   }
   return contents;
 }

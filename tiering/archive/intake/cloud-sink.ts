@@ -3,9 +3,8 @@
 import { ArchiveError } from '../../core/errors.js';
 import { CHUNK_BYTES, CLOUD_DIRECT_WINDOW_MS } from '../../core/limits.js';
 import { MEMBER_HEADER_BYTES, TAR_END } from '../../format/tar.js';
-import type { PackMember } from '../../format/types.js';
 import type { ArchiveContext } from '../context.js';
-import { buildBundles } from '../packs/bundles.js';
+import { bundleArrivals } from '../packs/bundles.js';
 import { arrivedInstance, memberPieces, type Pending } from './drafts.js';
 import { sealToQuorum } from './seal-to-quorum.js';
 
@@ -119,11 +118,7 @@ export class CloudSink {
       if (draft.kind !== 'instance') return [];
       return [arrivedInstance(draft.content, { pack: id, start, length: draft.bytes.length, seq, arrivedMs })];
     });
-    const { bundles, ranges } = await buildBundles(instances);
-    const members: PackMember[] = instances.map(({ attributes: _a, metadata: _m, pack: _p, ...member }, n) => ({
-      ...member,
-      ...(ranges[n] ?? { metaStart: 0, metaEnd: 0 }),
-    }));
+    const { members, bundles, attributes } = await bundleArrivals(instances);
     const createdMs = ctx.clock.nowMs();
     const sealed = await sealToQuorum(ctx, {
       id,
@@ -138,7 +133,7 @@ export class CloudSink {
       pack: { id, kind: 'tray', bytes: tar.length, createdMs, hot: 'cold', volume: null },
       members,
       bundles,
-      attributes: instances.map((one) => one.attributes),
+      attributes,
       ...sealed,
     });
     // The tray is the log only where there is a tray: here the index row is all that knows of the batch.

@@ -8,7 +8,7 @@ import { MEMBER_HEADER_BYTES, memberHeader, memberPadding, TAR_END } from '../..
 import type { PackWriter, Volume } from '../../hot/volume.js';
 import type { AdoptedPack } from '../../index/index.js';
 import type { ReceiveOptions, StoreOutcome } from '../archive.js';
-import { buildBundles } from '../packs/bundles.js';
+import { bundleArrivals } from '../packs/bundles.js';
 import { arrivedInstance, type InstanceContent } from './drafts.js';
 import { identityOf } from './identities.js';
 import { type Receiver, refusedByParser, storeOnce } from './receiver.js';
@@ -130,10 +130,6 @@ async function finishPack(
   await writer.commit();
   const start = MEMBER_HEADER_BYTES;
   const row = arrivedInstance(content, { pack: writer.id, start, length, seq, arrivedMs });
-  const { bundles, ranges } = await buildBundles([row]);
-  const { attributes, metadata: _metadata, pack: _pack, ...member } = row;
-  const meta = ranges[0];
-  if (meta === undefined) throw new ArchiveError('INTERNAL', 'one instance gave no bundle range');
   const adopted: AdoptedPack = {
     pack: {
       id: writer.id,
@@ -143,9 +139,7 @@ async function finishPack(
       hot: 'present',
       volume: volume.name,
     },
-    members: [{ ...member, ...meta }],
-    bundles,
-    attributes: [attributes],
+    ...(await bundleArrivals([row])),
     seal: null,
     manifest: null,
     placements: [],

@@ -8,7 +8,7 @@ import { scanTar, TarDamage, type TarSource } from '../../format/tar-scan.js';
 import type { PackRef, Volume } from '../../hot/volume.js';
 import type { AdoptedPack, ArrivedInstance, PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
-import { buildBundles } from '../packs/bundles.js';
+import { bundleArrivals } from '../packs/bundles.js';
 import { importMemberOrSkip, volumeSource, walkTar } from './tar-import.js';
 
 /** Rows per index transaction while a tail is read. */
@@ -167,11 +167,7 @@ export async function importPack(
     });
   }
   if (rows.length === 0) return undefined;
-  const { bundles, ranges } = await buildBundles(rows);
-  const members = rows.map(({ attributes: _a, metadata: _m, pack: _p, ...row }, n) => ({
-    ...row,
-    ...(ranges[n] ?? { metaStart: 0, metaEnd: 0 }),
-  }));
+  const contents = await bundleArrivals(rows);
   return {
     pack: {
       id: ref.id,
@@ -181,9 +177,7 @@ export async function importPack(
       hot: 'present',
       volume: volume.name,
     },
-    members,
-    bundles,
-    attributes: rows.map((row) => row.attributes),
+    ...contents,
     seal: null,
     manifest: null,
     placements: [],
