@@ -6,11 +6,9 @@ import { ArchiveError } from '../tiering/core/errors.js';
 import { covers, type MediaRange, wantedItem } from './accept.js';
 import type { Exchange } from './exchange.js';
 import { openInstance, partSegment } from './instance-parts.js';
-import { drawBoundary, multipartSegments, multipartType } from './multipart-writer.js';
 import { HttpProblem } from './problem.js';
 import { instanceLocation } from './retrieve.js';
-import { totalLength } from './segments.js';
-import { sendAnswer } from './send.js';
+import { sendMultipart } from './send-multipart.js';
 import { sendSinglePart } from './single-part.js';
 
 const OCTETS = 'application/octet-stream';
@@ -80,7 +78,7 @@ function negotiate(
 
 /** GET of one bulk value. 400 for a path that is none, 404 when the instance has no such value. */
 export async function retrieveBulkData(exchange: Exchange): Promise<void> {
-  const { archive, random } = exchange.services;
+  const { archive } = exchange.services;
   const path = exchange.target.rest.toUpperCase();
   if (!PATH.test(path)) throw new ArchiveError('INVALID', 'a bulk data path is a tag, or tag/item/tag, in hexadecimal');
   const instance = await openInstance(exchange);
@@ -98,12 +96,5 @@ export async function retrieveBulkData(exchange: Exchange): Promise<void> {
     await sendSinglePart(exchange, { contentType, location, etag, segments: parts.flatMap((part) => part.content) });
     return;
   }
-  const boundary = drawBoundary(random);
-  const segments = multipartSegments(parts, boundary);
-  await sendAnswer(exchange, {
-    status: 200,
-    headers: { 'Content-Type': multipartType(choice.type, boundary) },
-    length: totalLength(segments),
-    segments,
-  });
+  await sendMultipart(exchange, choice.type, parts);
 }

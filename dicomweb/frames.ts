@@ -6,11 +6,11 @@ import { ArchiveError } from '../tiering/core/errors.js';
 import { covers, type MediaRange, wantedItem } from './accept.js';
 import type { Exchange } from './exchange.js';
 import { type OpenInstance, openInstance, partSegment } from './instance-parts.js';
-import { drawBoundary, multipartSegments, multipartType, type OutgoingPart } from './multipart-writer.js';
+import type { OutgoingPart } from './multipart-writer.js';
 import { HttpProblem } from './problem.js';
 import { instanceLocation } from './retrieve.js';
 import { alignedSegment, type LazySegment, totalLength } from './segments.js';
-import { sendAnswer } from './send.js';
+import { sendMultipart } from './send-multipart.js';
 import { sendSinglePart } from './single-part.js';
 
 const OCTETS = 'application/octet-stream';
@@ -96,7 +96,7 @@ function frameContent(exchange: Exchange, instance: OpenInstance, frame: number)
 
 /** GET of frames. 400 for a bad list, 404 for an instance or frame that is not there, 406 by negotiation. */
 export async function retrieveFrames(exchange: Exchange): Promise<void> {
-  const { limits, random } = exchange.services;
+  const { limits } = exchange.services;
   const frames = parseFrameList(exchange.target.rest, limits.framesPerRequestMax);
   const instance = await openInstance(exchange);
   if (instance.layout.pixels === null)
@@ -121,12 +121,5 @@ export async function retrieveFrames(exchange: Exchange): Promise<void> {
     });
     return;
   }
-  const boundary = drawBoundary(random);
-  const segments = multipartSegments(parts, boundary);
-  await sendAnswer(exchange, {
-    status: 200,
-    headers: { 'Content-Type': multipartType(choice.type, boundary) },
-    length: totalLength(segments),
-    segments,
-  });
+  await sendMultipart(exchange, choice.type, parts);
 }
