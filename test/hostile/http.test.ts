@@ -226,7 +226,7 @@ describe('headers, queries and paths', () => {
     await rig.stow([ct(1)]);
     const began = performance.now();
     expect((await rig.call(INSTANCE, { headers: { Accept: accept } })).status).toBe(406);
-    expect(performance.now() - began).toBeLessThan(500);
+    expect(performance.now() - began).toBeLessThan(5_000);
   });
 
   it.each([
