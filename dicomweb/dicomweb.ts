@@ -10,6 +10,7 @@ import { type DicomwebEvent, Exchange, type Services } from './exchange.js';
 import { retrieveFrames } from './frames.js';
 import { DEFAULT_LIMITS, type DicomwebLimits } from './limits.js';
 import { retrieveMetadata } from './metadata.js';
+import type { PixelWorkers } from './pixels.js';
 import { HttpProblem, problemAnswer } from './problem.js';
 import { search } from './qido.js';
 import { linger } from './request-body.js';
@@ -20,6 +21,8 @@ import { store } from './stow.js';
 
 export interface DicomwebOptions {
   readonly archive: Archive;
+  /** Who decodes, encodes and renders; without it everything is given as it is stored. */
+  readonly pixels?: PixelWorkers;
   /** What the outside calls the root of this server, without `/dicomweb`: `https://pacs.example/film`. */
   readonly publicUrl?: string;
   /** Origins of web pages that may use it, or `*`. Loopback origins always may. */
@@ -83,6 +86,7 @@ const NOWHERE: Target = { resource: 'root', scope: null, rest: '' };
 export function createDicomweb(options: DicomwebOptions): Dicomweb {
   const services: Services = {
     archive: options.archive,
+    pixels: options.pixels ?? null,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,

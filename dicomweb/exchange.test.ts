@@ -16,6 +16,7 @@ async function seen<T>(
 ): Promise<T> {
   const services = {
     archive: new MemoryArchive(),
+    pixels: null,
     limits: DEFAULT_LIMITS,
     clock: systemClock,
     random: systemRandom,

@@ -6,6 +6,7 @@ import type { Clock, Random } from '../tiering/core/clock.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { type MediaRange, parseAccept } from './accept.js';
 import type { DicomwebLimits } from './limits.js';
+import type { PixelWorkers } from './pixels.js';
 import { MOUNT, type Target } from './router.js';
 
 /** What is told of each request. Holds no UID, no value and no query text: a route is named by its resource. */
@@ -22,6 +23,8 @@ export interface DicomwebEvent {
 
 export interface Services {
   readonly archive: Archive;
+  /** Null: nothing is decoded or rendered here, everything is given as it is stored. */
+  readonly pixels: PixelWorkers | null;
   readonly limits: DicomwebLimits;
   readonly clock: Clock;
   readonly random: Random;
