@@ -176,6 +176,7 @@ export const querySpec: fc.Arbitrary<QuerySpec> = fc
       { weight: 4, arbitrary: fc.tuple(anyKey) },
       { weight: 2, arbitrary: fc.array(anyKey, { maxLength: 3 }) },
     ),
+    among: fc.option(fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { maxLength: 12 }), { nil: null, freq: 3 }),
     fuzzy: fc.boolean(),
     limit: fc.integer({ min: 1, max: 20 }),
     offset: fc.oneof(
@@ -183,9 +184,10 @@ export const querySpec: fc.Arbitrary<QuerySpec> = fc
       { weight: 1, arbitrary: fc.integer({ min: 0, max: 8 }) },
     ),
   })
-  .map(({ scope: [study, series], ...spec }) => ({
+  .map(({ scope: [study, series], among, ...spec }) => ({
     ...spec,
     include: [],
+    ...(among === null ? {} : { studies: among.map(studyUid) }),
     ...(study === null ? {} : { study: studyUid(study) }),
     ...(study === null || series === null ? {} : { series: seriesUid(study, series) }),
   }));

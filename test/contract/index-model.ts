@@ -107,6 +107,7 @@ export function expectedRows(
   const deep = (instances: readonly ArrivedInstance[]) => all(parse(full(lowest(instances))), 'deep');
   const rows: string[] = [];
   for (const study of studiesOf(liveOf(arrivals))) {
+    if (spec.studies?.some((uid) => uid === study.uid) === false) continue;
     if (spec.study !== undefined && spec.study !== study.uid) continue;
     if (!all(study.object, 'study')) continue;
     const series = study.series

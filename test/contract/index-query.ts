@@ -150,6 +150,27 @@ function describeLimits(index: () => Index): void {
     expect((await index().query(ALL)).rows).toHaveLength(1);
   });
 
+  it('restricted to a set of studies see nothing of the others, however large the set', async () => {
+    await commit(index(), ...[1, 2, 3].map((study) => ({ study, series: 1, instance: 1, seq: study })), {
+      study: 3,
+      series: 2,
+      instance: 1,
+      seq: 9,
+    });
+    const found = async (spec: Partial<QuerySpec>) => (await index().query({ ...ALL, ...spec })).rows.map(keyOf);
+    const many = Array.from({ length: 9_997 }, (_, n) => studyUid(1_000 + n));
+    expect(await found({ studies: [] })).toEqual([]);
+    expect(await found({ studies: [...many, studyUid(3), studyUid(1)] })).toEqual([
+      `${studyUid(1)}//`,
+      `${studyUid(3)}//`,
+    ]);
+    expect(await found({ studies: [studyUid(1)], study: studyUid(3), level: 'series' })).toEqual([]);
+    expect(await found({ studies: [studyUid(3)], level: 'instance' })).toHaveLength(2);
+    expect(await found({ studies: [studyUid(3)], level: 'instance', offset: 2 })).toEqual([]);
+    const tooMany = index().query({ ...ALL, studies: [...many, ...many] });
+    await expect(tooMany).rejects.toMatchObject({ code: 'LIMIT' });
+  });
+
   it('end when their caller gives up', async () => {
     await commit(index(), { study: 1, series: 1, instance: 1, seq: 1 });
     const gone = new AbortController();

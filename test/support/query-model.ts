@@ -38,6 +38,7 @@ function matchesOne(vr: string, wanted: string, found: string): boolean {
 }
 
 function matches(known: Known, siblings: readonly Known[], spec: QuerySpec): boolean {
+  if (spec.studies?.includes(known.record.study) === false) return false;
   if (spec.study !== undefined && known.record.study !== spec.study) return false;
   if (spec.series !== undefined && known.record.series !== spec.series) return false;
   return spec.matches.every(({ path, vr, values }) => {

@@ -111,6 +111,8 @@ export interface AttributeMatch {
 
 export interface QuerySpec {
   readonly level: QueryLevel;
+  /** Nothing outside of these is looked at, matched or counted; empty: nothing is found. At most 10,000 (LIMIT). */
+  readonly studies?: readonly StudyUid[];
   readonly study?: StudyUid;
   readonly series?: SeriesUid;
   readonly matches: readonly AttributeMatch[];

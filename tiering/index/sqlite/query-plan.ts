@@ -68,6 +68,7 @@ export function planQuery(db: Database, spec: QuerySpec): QueryPlan {
   // Rows whose columns do not stand for their values are never left out; there are hardly ever any.
   const oddStudies = db.prepare('SELECT 1 FROM studies WHERE odd = 1 LIMIT 1').get() !== undefined;
   const oddSeries = db.prepare('SELECT 1 FROM series WHERE odd = 1 LIMIT 1').get() !== undefined;
+  if (spec.studies !== undefined) plan.whereStudy.add(`s.uid ${LISTED}`, JSON.stringify(spec.studies));
   if (spec.study !== undefined) plan.whereStudy.add('s.uid = ?', spec.study);
   if (spec.series !== undefined) {
     plan.whereSeries.add('e.uid = ?', spec.series);

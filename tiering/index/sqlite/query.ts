@@ -21,6 +21,8 @@ import type { MetadataReader } from './read-metadata.js';
 export const QUERY_ROWS_MAX = 10_000;
 /** Characters of attributes that one page may have: `include` of everything is large. */
 const PAGE_CHARACTERS_MAX = 64 * 1024 * 1024;
+/** Studies that one query may be restricted to: they are bound as one text of some 700 KB. */
+const STUDIES_MAX = 10_000;
 /** Keys that one query may have. */
 const KEYS_MAX = 200;
 
@@ -64,6 +66,9 @@ function checkBounds(spec: QuerySpec): void {
   }
   if (spec.limit > QUERY_ROWS_MAX) {
     throw new ArchiveError('LIMIT', `limit is at most ${QUERY_ROWS_MAX} rows; ask for the rest by offset`);
+  }
+  if ((spec.studies?.length ?? 0) > STUDIES_MAX) {
+    throw new ArchiveError('LIMIT', `a query is restricted to at most ${STUDIES_MAX} studies`);
   }
   if (spec.matches.length > KEYS_MAX) throw new ArchiveError('LIMIT', `a query has at most ${KEYS_MAX} keys`);
 }
