@@ -48,7 +48,7 @@ export function knownVrOfUn(tag: number, signed: boolean): Vr {
 
 /** Reads the header at `at`; at least 8 bytes lie before `limit`. `signed`: Pixel Representation is 1, for implicit VR. */
 export function readHeader(
-  window: ByteWindow,
+  window: Pick<ByteWindow, 'at' | 'bytes'>,
   at: number,
   limit: number,
   encoding: Encoding,

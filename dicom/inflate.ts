@@ -1,6 +1,8 @@
 // The deflated transfer syntaxes (PS3.5 A.5): the data set after the file meta information is one raw deflate
-// stream. Inflated whole, under zlib's own bound, so that a small file cannot ask for more memory than that.
-import { inflateRawSync, type ZlibOptions } from 'node:zlib';
+// stream. Inflated whole, under zlib's own bound, so that a small file cannot ask for more memory than that; or piece by piece.
+import { pipeline, Readable } from 'node:stream';
+import { createInflateRaw, inflateRawSync, type ZlibOptions } from 'node:zlib';
+import { ArchiveError } from '../tiering/core/errors.js';
 import type { ByteWindow } from './byte-window.js';
 import { DicomError } from './dicom-error.js';
 import { INFLATED_BYTES_MAX, INFLATED_FREELY_BYTES_MAX, INFLATED_GROWTH_MAX } from './limits.js';
@@ -47,4 +49,27 @@ export function inflateDataset(window: ByteWindow, start: number): Inflated {
 
 function tooLong(start: number, bytesMax: number): DicomError {
   return new DicomError('LIMIT', `the data set inflates to more than the ${bytesMax} bytes it may`, { offset: start });
+}
+
+const INFLATED_PIECE_BYTES = 64 * 1024;
+
+/**
+ * Inflates a stored deflate stream piece by piece, in zlib's own threads; what follows its end is left out. Throws CORRUPT for what is no
+ * whole deflate stream, since it was one when it was stored; what `pieces` throws is passed on.
+ */
+export async function* inflatePieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  const inflate = createInflateRaw({ chunkSize: INFLATED_PIECE_BYTES });
+  // The reader below is told of every error itself.
+  pipeline(Readable.from(pieces, { objectMode: false }), inflate, () => undefined);
+  try {
+    yield* inflate as AsyncIterable<Buffer>;
+  } catch (error) {
+    if (error instanceof ArchiveError) throw error;
+    if (String((error as NodeJS.ErrnoException).code).startsWith('Z_')) {
+      throw new ArchiveError('CORRUPT', 'a deflated instance cannot be inflated', { cause: error });
+    }
+    throw error;
+  } finally {
+    inflate.destroy();
+  }
 }

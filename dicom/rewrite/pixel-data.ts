@@ -1,0 +1,103 @@
+// Pixel Data as a whole element, frame by frame: native (PS3.5 8.1.1, A.2) or in fragments (A.4). Two frames are held at most: the one
+// that is being sent and the one that is being made.
+import { ArchiveError } from '../../tiering/core/errors.js';
+import type { Frame } from '../codecs/frame.js';
+import { UNDEFINED_LENGTH } from '../element-header.js';
+import { nativeFrameBits } from '../native-frames.js';
+import { OB, type Vr, vrNamed } from '../vr.js';
+import { BitPacker } from './bit-packer.js';
+import { ChunkWriter } from './chunk-writer.js';
+
+const PIXEL_DATA = 0x7fe00010;
+/** The longest even value. */
+const VALUE_BYTES_MAX = 0xfffffffe;
+const PAD = Uint8Array.of(0);
+const OW = vrNamed('OW') as Vr;
+
+export interface FrameSource {
+  /** Frame 1: it was asked for first, since it says what the others are. */
+  readonly first: Frame;
+  readonly count: number;
+  /** Frame `n`, from 1. */
+  readonly frame: (n: number) => Promise<Frame>;
+}
+
+async function* inOrder({ first, count, frame }: FrameSource): AsyncGenerator<Frame, void, void> {
+  let next: Promise<Frame> = Promise.resolve(first);
+  for (let n = 1; n <= count; n++) {
+    const current = await next;
+    if (n < count) {
+      next = frame(n + 1);
+      // Whoever stops early does not wait for it; whoever goes on is told above.
+      next.catch(() => undefined);
+    }
+    yield current;
+  }
+}
+
+/** How many bits each frame has. INVALID when the first frame's bytes are not what its description says. */
+function bitsOfEach({ pixels, bytes }: Frame): number {
+  const bits = nativeFrameBits({ ...pixels, samples: pixels.samplesPerPixel });
+  if (!Number.isSafeInteger(bits) || Math.ceil(bits / 8) !== bytes.length) {
+    throw new ArchiveError('CORRUPT', `frame 1 has ${bytes.length} bytes, and its description asks for ${bits / 8}`);
+  }
+  return bits;
+}
+
+/** Native Pixel Data. Throws LIMIT, before anything is given, when all frames together are more than one value holds (4 GiB). */
+export function nativePixelData(source: FrameSource): AsyncIterable<Uint8Array> {
+  const { pixels } = source.first;
+  const frameBits = bitsOfEach(source.first);
+  const length = Math.ceil((frameBits * source.count) / 8);
+  if (length > VALUE_BYTES_MAX) {
+    throw new ArchiveError(
+      'LIMIT',
+      `the ${source.count} frames are ${length} bytes when they are not compressed, more than one Pixel Data value can hold: ` +
+        'ask for the instance as it is stored, or for its frames',
+    );
+  }
+  return nativePieces(source, frameBits, length, pixels.bitsAllocated > 8 ? OW : OB);
+}
+
+async function* nativePieces(
+  source: FrameSource,
+  frameBits: number,
+  length: number,
+  vr: Vr,
+): AsyncGenerator<Uint8Array, void, void> {
+  const out = new ChunkWriter();
+  out.header(PIXEL_DATA, vr, length + (length % 2));
+  yield out.take();
+  const frameBytes = Math.ceil(frameBits / 8);
+  const packer = frameBits % 8 === 0 ? null : new BitPacker();
+  let n = 0;
+  for await (const { bytes } of inOrder(source)) {
+    n++;
+    if (bytes.length !== frameBytes) {
+      throw new ArchiveError('CORRUPT', `frame ${n} has ${bytes.length} bytes, and frame 1 has ${frameBytes}`);
+    }
+    yield packer === null ? bytes : packer.push(bytes, frameBits);
+  }
+  if (packer !== null) yield packer.end();
+  if (length % 2 === 1) yield PAD;
+}
+
+/** Encapsulated Pixel Data: an empty Basic Offset Table, since the frames come one by one, and one fragment a frame. */
+export async function* encapsulatedPixelData(source: FrameSource): AsyncGenerator<Uint8Array, void, void> {
+  const out = new ChunkWriter();
+  out.header(PIXEL_DATA, OB, UNDEFINED_LENGTH);
+  out.item(0);
+  let n = 0;
+  for await (const { bytes } of inOrder(source)) {
+    n++;
+    if (bytes.length === 0 || bytes.length > VALUE_BYTES_MAX) {
+      throw new ArchiveError('CORRUPT', `frame ${n} has ${bytes.length} bytes, which is no fragment`);
+    }
+    out.item(bytes.length + (bytes.length % 2));
+    yield out.take();
+    yield bytes;
+    if (bytes.length % 2 === 1) out.byte(0);
+  }
+  out.sequenceEnd();
+  yield out.take();
+}

@@ -1,0 +1,46 @@
+// Runs rewriteInstance over bytes in memory, in pieces of a chosen size, and gathers what comes out.
+import type { Frame } from '../../dicom/codecs/frame.js';
+import { parseInstance } from '../../dicom/parse-instance.js';
+import { type InstanceSource, rewriteInstance } from '../../dicom/rewrite/rewrite-instance.js';
+
+export interface Rewriting {
+  readonly target?: string;
+  readonly frame?: (n: number) => Promise<Frame>;
+  /** The longest piece that the source gives. */
+  readonly pieceBytes?: number;
+  /** Told of every range that is read. */
+  readonly onRead?: (start: number, end: number) => void;
+}
+
+export function sourceOf(bytes: Uint8Array, pieceBytes = 1000, onRead?: Rewriting['onRead']): InstanceSource {
+  return {
+    length: bytes.length,
+    async *read(start, end) {
+      onRead?.(start, end);
+      // Copies: who changes a piece in place shows.
+      for (let at = start; at < end; at += pieceBytes) yield bytes.slice(at, Math.min(end, at + pieceBytes));
+    },
+  };
+}
+
+const noFrame = (): Promise<Frame> => Promise.reject(new Error('a frame was asked for'));
+
+/** The pieces of `bytes`, a file that the parser takes, in `target` (default: Explicit VR Little Endian). */
+export function rewriting(bytes: Uint8Array, options: Rewriting = {}): AsyncIterable<Uint8Array> {
+  const parsed = parseInstance(bytes);
+  return rewriteInstance({
+    source: sourceOf(bytes, options.pieceBytes, options.onRead),
+    layout: parsed.layout,
+    sopClass: parsed.sopClassUid,
+    sop: parsed.sopUid,
+    stored: parsed.transferSyntaxUid,
+    target: options.target ?? '1.2.840.10008.1.2.1',
+    frame: options.frame ?? noFrame,
+  });
+}
+
+export async function rewritten(bytes: Uint8Array, options: Rewriting = {}): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of rewriting(bytes, options)) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
