@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ArchiveError, type ErrorCode } from '../tiering/core/errors.js';
 import { failureReason, HttpProblem, problemAnswer, warningReason } from './problem.js';
-import { storeResponseJson, storeResponseXml } from './store-response.js';
+import { storeResponseJson } from './store-response.js';
+import { xmlDocument } from './xml.js';
 
 describe('problemAnswer', () => {
   it.each<[ErrorCode, number]>([
@@ -91,8 +92,8 @@ describe('the store response', () => {
     expect(answer['0008119A'].Value[0]['00741048'].Value[0]['00000902'].Value).toEqual(['no DICM prefix']);
   });
 
-  it('is well-formed XML whatever the text holds', () => {
-    const text = storeResponseXml(response);
+  it('is well-formed XML whatever the text holds', async () => {
+    const text = await xmlDocument(storeResponseJson(response));
     expect(text).toContain('a &lt; b &amp; &quot;c&quot;\ufffd');
     const tags = [...text.matchAll(/<(\/?)(\w+)[^>?]*?(\/?)>/g)].filter((tag) => tag[3] === '');
     const open: string[] = [];

@@ -1,4 +1,4 @@
-// The Store Instances Response Module (PS3.18 Annex I) as DICOM JSON or Native DICOM Model XML.
+// The Store Instances Response Module (PS3.18 Annex I) as DICOM JSON.
 
 export interface StoredItem {
   readonly sopClass: string;
@@ -25,7 +25,6 @@ export interface StoreResponse {
 
 interface Attribute {
   readonly tag: string;
-  readonly keyword: string;
   readonly vr: 'UI' | 'UR' | 'US' | 'LO' | 'SQ';
   readonly values: readonly (string | number | DataSet)[];
 }
@@ -37,53 +36,50 @@ const COMMENT_CHARACTERS_MAX = 240;
 
 function attribute(
   tag: string,
-  keyword: string,
   vr: Attribute['vr'],
   ...values: readonly (string | number | DataSet | null)[]
 ): Attribute {
-  return { tag, keyword, vr, values: values.filter((value) => value !== null) };
+  return { tag, vr, values: values.filter((value) => value !== null) };
 }
 
 function storedItem(item: StoredItem): DataSet {
   return [
-    attribute('00081150', 'ReferencedSOPClassUID', 'UI', item.sopClass),
-    attribute('00081155', 'ReferencedSOPInstanceUID', 'UI', item.sop),
-    attribute('00081190', 'RetrieveURL', 'UR', item.retrieveUrl),
-    ...(item.warning === null ? [] : [attribute('00081196', 'WarningReason', 'US', item.warning)]),
+    attribute('00081150', 'UI', item.sopClass),
+    attribute('00081155', 'UI', item.sop),
+    attribute('00081190', 'UR', item.retrieveUrl),
+    ...(item.warning === null ? [] : [attribute('00081196', 'US', item.warning)]),
   ];
 }
 
 /** The standard has no place for what was wrong in words; an item of Failed Attributes Sequence with an Error Comment is where others put it. */
 function commentOf(item: FailedItem): Attribute {
   const comment = item.detail.slice(0, COMMENT_CHARACTERS_MAX);
-  return attribute('00741048', 'FailedAttributesSequence', 'SQ', [
-    attribute('00000902', 'ErrorComment', 'LO', comment),
-  ]);
+  return attribute('00741048', 'SQ', [attribute('00000902', 'LO', comment)]);
 }
 
 function failedItem(item: FailedItem): DataSet {
   return [
-    attribute('00081150', 'ReferencedSOPClassUID', 'UI', item.sopClass),
-    attribute('00081155', 'ReferencedSOPInstanceUID', 'UI', item.sop),
-    attribute('00081197', 'FailureReason', 'US', item.reason),
+    attribute('00081150', 'UI', item.sopClass),
+    attribute('00081155', 'UI', item.sop),
+    attribute('00081197', 'US', item.reason),
     commentOf(item),
   ];
 }
 
 function otherItem(item: FailedItem): DataSet {
-  return [attribute('00081197', 'FailureReason', 'US', item.reason), commentOf(item)];
+  return [attribute('00081197', 'US', item.reason), commentOf(item)];
 }
 
 function dataSetOf(response: StoreResponse): DataSet {
   const failed = response.failed.filter((item) => item.sop !== null);
   const other = response.failed.filter((item) => item.sop === null);
-  const sequence = (tag: string, keyword: string, items: readonly DataSet[]): Attribute[] =>
-    items.length === 0 ? [] : [attribute(tag, keyword, 'SQ', ...items)];
+  const sequence = (tag: string, items: readonly DataSet[]): Attribute[] =>
+    items.length === 0 ? [] : [attribute(tag, 'SQ', ...items)];
   return [
-    attribute('00081190', 'RetrieveURL', 'UR', response.studyUrl),
-    ...sequence('00081198', 'FailedSOPSequence', failed.map(failedItem)),
-    ...sequence('00081199', 'ReferencedSOPSequence', response.stored.map(storedItem)),
-    ...sequence('0008119A', 'OtherFailuresSequence', other.map(otherItem)),
+    attribute('00081190', 'UR', response.studyUrl),
+    ...sequence('00081198', failed.map(failedItem)),
+    ...sequence('00081199', response.stored.map(storedItem)),
+    ...sequence('0008119A', other.map(otherItem)),
   ];
 }
 
@@ -100,41 +96,7 @@ function toJson(dataSet: DataSet): Record<string, unknown> {
   );
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-};
-
-/** XML 1.0 text; control characters, most of which XML cannot carry, become U+FFFD. */
-function xmlText(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, (char) => ('\t\n\r'.includes(char) ? char : '\ufffd'))
-    .replaceAll(/[&<>"']/g, (char) => ESCAPES[char] ?? '');
-}
-
-function toXml(dataSet: DataSet): string {
-  return dataSet
-    .map(({ tag, keyword, vr, values }) => {
-      const content = values.map((value, at) =>
-        isDataSet(value)
-          ? `<Item number="${at + 1}">${toXml(value)}</Item>`
-          : `<Value number="${at + 1}">${xmlText(String(value))}</Value>`,
-      );
-      return `<DicomAttribute tag="${tag}" vr="${vr}" keyword="${keyword}">${content.join('')}</DicomAttribute>`;
-    })
-    .join('');
-}
-
 /** The response as PS3.18 Annex F JSON. */
 export function storeResponseJson(response: StoreResponse): string {
   return JSON.stringify(toJson(dataSetOf(response)));
-}
-
-/** The response as PS3.19 A.1 XML. */
-export function storeResponseXml(response: StoreResponse): string {
-  const namespace = 'http://dicom.nema.org/PS3.19/models/NativeDICOM';
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<NativeDicomModel xmlns="${namespace}" xml:space="preserve">${toXml(dataSetOf(response))}</NativeDicomModel>\n`;
 }

@@ -8,13 +8,8 @@ import { parseBoundary, readParts } from './multipart-reader.js';
 import { FAILURE, failureReason, HttpProblem, warningReason } from './problem.js';
 import { linger, requestBody } from './request-body.js';
 import { sendEarly } from './send.js';
-import {
-  type FailedItem,
-  type StoredItem,
-  type StoreResponse,
-  storeResponseJson,
-  storeResponseXml,
-} from './store-response.js';
+import { type FailedItem, type StoredItem, type StoreResponse, storeResponseJson } from './store-response.js';
+import { xmlDocument } from './xml.js';
 
 const DICOM = 'application/dicom';
 const DICOM_JSON = 'application/dicom+json';
@@ -186,7 +181,8 @@ export async function store(exchange: Exchange): Promise<void> {
   const response = responseOf(exchange, received);
   const status = statusOf(received, response);
   const type = responseType(exchange);
-  const text = type === DICOM_XML ? storeResponseXml(response) : storeResponseJson(response);
+  const json = storeResponseJson(response);
+  const text = type === DICOM_XML ? await xmlDocument(json) : json;
   const { clock, limits } = exchange.services;
   await sendEarly(exchange.req, exchange.res, { status, headers: { 'Content-Type': type }, body: text }, () =>
     linger(exchange.req, clock, limits.lingerMs),

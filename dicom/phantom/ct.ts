@@ -1,5 +1,5 @@
 // Phantom CT and MR: series of single-frame slices.
-import { type DataSet, element, sequence } from './data-set-writer.js';
+import { type DataSet, element, sequence } from '../encode/element.js';
 import {
   type PhantomInstance,
   type PhantomSeries,

@@ -7,7 +7,8 @@ import {
   type SopUid,
   type StudyUid,
 } from '../../tiering/core/ids.js';
-import { type DataSet, element, elementHeader, encapsulate } from './data-set-writer.js';
+import { elementHeader, encapsulate } from '../encode/data-set-writer.js';
+import { type DataSet, element } from '../encode/element.js';
 import { EXPLICIT_LE, IMPLICIT_LE, part10Head } from './part10-writer.js';
 import { type PhantomStudy, studyElements } from './people.js';
 import type { Raster } from './pixels.js';

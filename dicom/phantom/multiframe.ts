@@ -9,7 +9,8 @@ import {
   type SopUid,
   type StudyUid,
 } from '../../tiering/core/ids.js';
-import { element, elementHeader, itemHeader } from './data-set-writer.js';
+import { elementHeader, itemHeader } from '../encode/data-set-writer.js';
+import { element } from '../encode/element.js';
 import {
   commonElements,
   type PhantomSeries,

@@ -1,5 +1,5 @@
 // Phantom mammograms, ultrasound loops and structured reports.
-import { type DataSet, element, sequence } from './data-set-writer.js';
+import { type DataSet, element, sequence } from '../encode/element.js';
 import {
   type PhantomInstance,
   type PhantomSeries,

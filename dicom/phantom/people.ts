@@ -1,5 +1,5 @@
 // The people who never lived: patients of phantom studies, in Latin and Chinese script.
-import { type DataSet, element } from './data-set-writer.js';
+import { type DataSet, element } from '../encode/element.js';
 import { Prng, seedOf, uidOf } from './prng.js';
 import type { PhantomCharset } from './text-encoder.js';
 
