@@ -13,6 +13,7 @@ import { abortedError, throwIfAborted } from '../checks.js';
 import * as limits from '../limits.js';
 import { type Provider, type ProviderName, providerNamed, providerOfEndpoint } from './providers.js';
 import { isTransient, s3Error } from './s3-errors.js';
+import { SignedGets } from './s3-signed-get.js';
 
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
 
@@ -42,11 +43,14 @@ export interface S3StoreOptions {
 export interface S3Call {
   readonly sdk: S3Sdk;
   readonly client: S3Client;
+  readonly gets: SignedGets;
   /** Fires at the attempt's deadline, or when the caller gives up. */
   readonly signal: AbortSignal;
   /** 1 for the first. */
   readonly attempt: number;
 }
+
+type Loaded = Pick<S3Call, 'sdk' | 'client' | 'gets'>;
 
 const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
@@ -58,7 +62,7 @@ export class S3Connection {
   /** '' or ends in '/'. */
   readonly prefix: string;
   readonly #options: S3StoreOptions;
-  #loading: Promise<{ readonly sdk: S3Sdk; readonly client: S3Client }> | undefined;
+  #loading: Promise<Loaded> | undefined;
   #closed = false;
 
   /** INVALID for options that cannot be meant. Opens no connection. */
@@ -105,8 +109,8 @@ export class S3Connection {
       this.#mustBeOpen();
       throwIfAborted(signal);
       try {
-        const { sdk, client } = await this.#load();
-        const call = (own: AbortSignal) => work({ sdk, client, signal: own, attempt });
+        const loaded = await this.#load();
+        const call = (own: AbortSignal) => work({ ...loaded, signal: own, attempt });
         return await withDeadline(deadlineMs, `${what} at ${this.place}`, call, signal);
       } catch (error) {
         if (signal?.aborted) throw abortedError(signal);
@@ -139,7 +143,7 @@ export class S3Connection {
     }
   }
 
-  #load(): Promise<{ readonly sdk: S3Sdk; readonly client: S3Client }> {
+  #load(): Promise<Loaded> {
     this.#loading ??= this.#connect().catch((error: unknown) => {
       this.#loading = undefined;
       throw error;
@@ -147,13 +151,19 @@ export class S3Connection {
     return this.#loading;
   }
 
-  async #connect(): Promise<{ readonly sdk: S3Sdk; readonly client: S3Client }> {
+  async #connect(): Promise<Loaded> {
     const [sdk, { NodeHttpHandler }] = await Promise.all([
       import('@aws-sdk/client-s3'),
       import('@smithy/node-http-handler'),
     ]);
     const { endpoint, region, accessKeyId, secretAccessKey, sessionToken, forcePathStyle, ca, idleMs } = this.#options;
     const agent = { keepAlive: true, maxSockets: limits.S3_SOCKETS_MAX };
+    const agents = {
+      http: new HttpAgent(agent),
+      https: new HttpsAgent({ ...agent, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) }),
+    };
+    // Of inactivity. The whole attempt has its deadline in run().
+    const idle = idleMs ?? limits.S3_IDLE_MS;
     const client = new sdk.S3Client({
       region: region ?? this.provider.region,
       forcePathStyle: forcePathStyle ?? this.provider.forcePathStyle,
@@ -169,14 +179,14 @@ export class S3Connection {
       maxAttempts: 1,
       logger: quiet,
       requestHandler: new NodeHttpHandler({
-        httpAgent: new HttpAgent(agent),
-        httpsAgent: new HttpsAgent({ ...agent, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) }),
+        httpAgent: agents.http,
+        httpsAgent: agents.https,
         connectionTimeout: limits.S3_CONNECT_MS,
-        // Of inactivity. The whole attempt has its deadline in run().
-        socketTimeout: idleMs ?? limits.S3_IDLE_MS,
+        socketTimeout: idle,
         logger: quiet,
       }),
     });
-    return { sdk, client };
+    const gets = new SignedGets({ client, agents, bucket: this.bucket, endpoint, idleMs: idle });
+    return { sdk, client, gets };
   }
 }

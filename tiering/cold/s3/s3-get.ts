@@ -1,12 +1,12 @@
 // GET of one object, whole or a range. Checks that the answer is the one to the question, and after a
 // cut connection asks for the rest only.
-import { addAbortSignal, Readable } from 'node:stream';
-import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import type { IncomingMessage } from 'node:http';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { ArchiveError } from '../../core/errors.js';
 import type { ObjectKey } from '../../core/ids.js';
 import { type ByteRange, ownBuffer } from '../checks.js';
 import { OBJECT_BYTES_MAX } from '../limits.js';
-import type { S3Call, S3Connection } from './s3-connection.js';
+import type { S3Connection } from './s3-connection.js';
 
 /** What has arrived so far, kept from one attempt to the next. */
 interface Arrival {
@@ -26,18 +26,18 @@ export async function getObject(
   const bytes = range === undefined ? {} : { bytes: range.end - range.start };
   return connection.run(`get ${key}`, { signal, ...bytes }, async (call) => {
     const rest = restOf(range, arrival);
-    const output = await ask(connection, key, rest, call);
-    const body = output.Body;
-    if (!(body instanceof Readable)) throw new ArchiveError('INTERNAL', 'the SDK gave no readable body');
+    const asked = rest === undefined ? undefined : `bytes=${rest.start}-${rest.end - 1}`;
+    const body = await call.gets.get(connection.keyOf(key), asked, call.signal);
+    const { etag } = body.headers;
     try {
-      if (arrival.filled > 0 && output.ETag !== arrival.etag) {
+      if (arrival.filled > 0 && etag !== arrival.etag) {
         // Another object took the name in between: nothing of the first may be joined to it.
         arrival.filled = 0;
         arrival.bytes = undefined;
         throw Object.assign(new Error('the object changed while it was read'), { code: 'ECONNRESET' });
       }
-      arrival.etag = output.ETag;
-      const length = checkAnswer(output, rest, key);
+      arrival.etag = etag;
+      const length = checkAnswer(body, rest, key);
       arrival.bytes ??= ownBuffer(length);
       await collect(body, arrival, arrival.bytes, call.signal, key);
       return arrival.bytes;
@@ -55,35 +55,18 @@ function restOf(range: ByteRange | undefined, { bytes, filled }: Arrival): ByteR
   return { start: start + filled, end: start + bytes.byteLength };
 }
 
-function ask(
-  connection: S3Connection,
-  key: ObjectKey,
-  range: ByteRange | undefined,
-  { sdk, client, signal }: S3Call,
-): Promise<GetObjectCommandOutput> {
-  const command = new sdk.GetObjectCommand({
-    Bucket: connection.bucket,
-    Key: connection.keyOf(key),
-    ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end - 1}` }),
-  });
-  return client.send(command, { abortSignal: signal });
-}
-
 /** The number of bytes that will come, once the answer's headers are found to be those of this request. */
-function checkAnswer(output: GetObjectCommandOutput, range: ByteRange | undefined, key: ObjectKey): number {
-  const length = output.ContentLength;
+function checkAnswer({ headers, statusCode }: IncomingMessage, range: ByteRange | undefined, key: ObjectKey): number {
+  const length = /^\d{1,15}$/.test(headers['content-length'] ?? '') ? Number(headers['content-length']) : undefined;
   if (length === undefined || !Number.isSafeInteger(length) || length < 0 || length > OBJECT_BYTES_MAX) {
     throw new ArchiveError('CORRUPT', `get ${key}: the answer states no length, or one beyond any object (${length})`);
   }
   if (range === undefined) return length;
   const wanted = `[${range.start}, ${range.end})`;
-  if (output.$metadata.httpStatusCode !== 206) {
-    throw new ArchiveError(
-      'CORRUPT',
-      `get ${key}: ${output.$metadata.httpStatusCode} instead of 206 for the range ${wanted}`,
-    );
+  if (statusCode !== 206) {
+    throw new ArchiveError('CORRUPT', `get ${key}: ${statusCode} instead of 206 for the range ${wanted}`);
   }
-  const stated = /^bytes (\d+)-(\d+)\/(?:\d+|\*)$/.exec(output.ContentRange ?? '');
+  const stated = /^bytes (\d+)-(\d+)\/(?:\d+|\*)$/.exec(headers['content-range'] ?? '');
   if (
     Number(stated?.[1]) !== range.start ||
     Number(stated?.[2]) !== range.end - 1 ||
@@ -91,7 +74,7 @@ function checkAnswer(output: GetObjectCommandOutput, range: ByteRange | undefine
   ) {
     throw new ArchiveError(
       'CORRUPT',
-      `get ${key}: asked for ${wanted}, answered ${output.ContentRange ?? 'no Content-Range'} with ${length} bytes`,
+      `get ${key}: asked for ${wanted}, answered ${headers['content-range'] ?? 'no Content-Range'} with ${length} bytes`,
     );
   }
   return length;
