@@ -76,12 +76,6 @@ export class CpuMeter {
     return value;
   }
 
-  /** Forgets what was added up so far. */
-  reset(): void {
-    this.#ms = 0;
-    this.#count = 0;
-  }
-
   /** CPU of one thing, in ms. */
   get each(): string {
     return `${(this.#ms / this.#count).toFixed(2)} ms`;
