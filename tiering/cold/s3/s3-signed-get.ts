@@ -119,6 +119,6 @@ async function refusalOf(response: IncomingMessage): Promise<S3Refusal> {
   }
   const status = response.statusCode ?? 0;
   const text = Buffer.concat(pieces).toString('utf8');
-  const code = /^\s*(?:<\?xml[^>]*>\s*)?<Error(?:\s[^>]*)?>[^]*?<Code>([A-Za-z0-9.]{1,64})<\/Code>/.exec(text)?.[1];
+  const code = /^\s*(?:<\?xml[^>]*>\s*)?<Error(?:\s[^>]*)?>[\s\S]*?<Code>([A-Za-z0-9.]{1,64})<\/Code>/.exec(text)?.[1];
   return new S3Refusal(status, code ?? 'UnknownError');
 }
