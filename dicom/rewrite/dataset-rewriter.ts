@@ -11,7 +11,7 @@ import { Kind, SQ, type Vr } from '../vr.js';
 import { ChunkWriter, GATHERED_VALUE_BYTES_MAX, padByte } from './chunk-writer.js';
 import { type Context, childContext, rootContext } from './context.js';
 import type { ForwardReader } from './forward-reader.js';
-import type { NewElement } from './pixel-attributes.js';
+import type { WrittenElement } from './pixel-attributes.js';
 import { swapInPlace } from './swap.js';
 
 const ITEM = 0xfffee000;
@@ -31,7 +31,7 @@ type Pieces = AsyncIterable<Uint8Array>;
 /** What takes the place of the Pixel Data of the top level. */
 export interface NewPixels {
   /** By ascending tag; they replace elements of the top level or are put in where they belong. */
-  readonly elements: readonly NewElement[];
+  readonly elements: readonly WrittenElement[];
   /** The value field of the stored Pixel Data. */
   readonly stored: ByteRange;
   /** The whole new element. */
@@ -54,7 +54,7 @@ class DatasetRewriter {
   readonly #header: ElementHeader = newHeader();
   readonly #pixels: NewPixels | null;
   /** New elements that were not written yet. */
-  readonly #pending: NewElement[];
+  readonly #pending: WrittenElement[];
   readonly #replaced: ReadonlySet<number>;
   #context: Context;
   #elements = 0;
@@ -130,8 +130,11 @@ class DatasetRewriter {
     const reader = this.#reader;
     const { position } = reader;
     readHeader(reader, position, position + there, context.encoding, context.signed, this.#header);
-    if (++this.#elements > ELEMENTS_MAX) throw this.#corrupt(`more than ${ELEMENTS_MAX} elements`);
     return this.#header;
+  }
+
+  #count(): void {
+    if (++this.#elements > ELEMENTS_MAX) throw this.#corrupt(`more than ${ELEMENTS_MAX} elements`);
   }
 
   #push(context: Context): void {
@@ -152,6 +155,7 @@ class DatasetRewriter {
     this.#reader.take(8);
     if (tag === SEQUENCE_END && context.open && length === 0) this.#close();
     else if (tag === ITEM) {
+      this.#count();
       const end = this.#end(context, length);
       this.#out.item();
       this.#push(childContext(context, end));
@@ -176,6 +180,7 @@ class DatasetRewriter {
       this.#close();
       return null;
     }
+    this.#count();
     const root = context.parent === null;
     if (root) this.#insertUpTo(tag);
     const end = this.#end(context, length, tag);
@@ -197,8 +202,7 @@ class DatasetRewriter {
 
   #insertUpTo(tag: number): void {
     for (let next = this.#pending[0]; next !== undefined && next.tag <= tag; next = this.#pending[0]) {
-      this.#out.header(next.tag, next.vr, next.value.length);
-      this.#out.value(next.value, 0, next.value.length);
+      this.#out.value(next.bytes, 0, next.bytes.length);
       this.#pending.shift();
     }
   }

@@ -4,7 +4,8 @@ import { ArchiveError, invariant } from '../../tiering/core/errors.js';
 import { ByteWindow } from '../byte-window.js';
 import type { Frame } from '../codecs/frame.js';
 import { DicomError } from '../dicom-error.js';
-import { fileHead } from '../file-meta.js';
+import { fileMeta } from '../encode/file-meta.js';
+import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../implementation.js';
 import { inflatePieces } from '../inflate.js';
 import type { ByteRange, InstanceLayout } from '../instance.js';
 import { frameCount } from '../layout.js';
@@ -64,12 +65,18 @@ export async function* rewriteInstance(options: RewriteOptions): AsyncGenerator<
   const { source, sopClass, sop, target } = options;
   const stored = syntaxOf(options.stored);
   const pixels = await newPixels(options, stored, targetOf(target));
-  const file = new ForwardReader(storedBytes(source, pixels?.stored ?? null));
+  const file = new ForwardReader(storedBytes(source, stored.deflated ? null : (pixels?.stored ?? null)));
   let reader = file;
   try {
     await file.skip(await dataSetStart(file, stored));
     if (stored.deflated) reader = new ForwardReader({ open: () => inflatePieces(file.rest()), seekable: false });
-    yield fileHead({ sopClass, sop, transferSyntax: target });
+    yield fileMeta({
+      sopClass,
+      sop,
+      transferSyntax: target,
+      implementationClass: IMPLEMENTATION_CLASS_UID,
+      implementationVersion: IMPLEMENTATION_VERSION_NAME,
+    });
     const { explicit, bigEndian } = stored;
     yield* rewriteDataset(reader, { explicit, bigEndian }, stored.deflated ? Infinity : source.length, pixels);
   } finally {
