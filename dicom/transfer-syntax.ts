@@ -48,6 +48,11 @@ export const IMPLICIT_LITTLE = '1.2.840.10008.1.2';
 export const EXPLICIT_LITTLE = '1.2.840.10008.1.2.1';
 export const EXPLICIT_BIG = '1.2.840.10008.1.2.2';
 export const DEFLATED_EXPLICIT_LITTLE = '1.2.840.10008.1.2.1.99';
+export const JPEG_BASELINE = '1.2.840.10008.1.2.4.50';
+export const JPEG_LOSSLESS_SV1 = '1.2.840.10008.1.2.4.70';
+export const JPEG_2000_LOSSLESS = '1.2.840.10008.1.2.4.90';
+export const HTJ2K_LOSSLESS_RPCL = '1.2.840.10008.1.2.4.202';
+export const RLE_LOSSLESS = '1.2.840.10008.1.2.5';
 
 const TABLE: readonly TransferSyntax[] = [
   native(IMPLICIT_LITTLE, 'Implicit VR Little Endian', { explicit: false }),
@@ -55,7 +60,7 @@ const TABLE: readonly TransferSyntax[] = [
   native(DEFLATED_EXPLICIT_LITTLE, 'Deflated Explicit VR Little Endian', { deflated: true }),
   native(EXPLICIT_BIG, 'Explicit VR Big Endian', { bigEndian: true }),
   encapsulated('1.2.840.10008.1.2.1.98', 'Encapsulated Uncompressed Explicit VR Little Endian', OCTETS),
-  encapsulated('1.2.840.10008.1.2.4.50', 'JPEG Baseline (Process 1)', JPEG),
+  encapsulated(JPEG_BASELINE, 'JPEG Baseline (Process 1)', JPEG),
   encapsulated('1.2.840.10008.1.2.4.51', 'JPEG Extended (Processes 2 and 4)', JPEG),
   encapsulated('1.2.840.10008.1.2.4.52', 'JPEG Extended (Processes 3 and 5), retired', JPEG),
   encapsulated('1.2.840.10008.1.2.4.53', 'JPEG Spectral Selection (Processes 6 and 8), retired', JPEG),
@@ -72,10 +77,10 @@ const TABLE: readonly TransferSyntax[] = [
   encapsulated('1.2.840.10008.1.2.4.64', 'JPEG Full Progression, Hierarchical (25 and 27), retired', JPEG),
   encapsulated('1.2.840.10008.1.2.4.65', 'JPEG Lossless, Hierarchical (Process 28), retired', JPEG),
   encapsulated('1.2.840.10008.1.2.4.66', 'JPEG Lossless, Hierarchical (Process 29), retired', JPEG),
-  encapsulated('1.2.840.10008.1.2.4.70', 'JPEG Lossless (Process 14, Selection Value 1)', JPEG),
+  encapsulated(JPEG_LOSSLESS_SV1, 'JPEG Lossless (Process 14, Selection Value 1)', JPEG),
   encapsulated('1.2.840.10008.1.2.4.80', 'JPEG-LS Lossless', 'image/jls'),
   encapsulated('1.2.840.10008.1.2.4.81', 'JPEG-LS Lossy (Near-Lossless)', 'image/jls'),
-  encapsulated('1.2.840.10008.1.2.4.90', 'JPEG 2000 (Lossless Only)', J2K),
+  encapsulated(JPEG_2000_LOSSLESS, 'JPEG 2000 (Lossless Only)', J2K),
   encapsulated('1.2.840.10008.1.2.4.91', 'JPEG 2000', J2K),
   encapsulated('1.2.840.10008.1.2.4.92', 'JPEG 2000 Part 2 Multi-component (Lossless Only)', JPX),
   encapsulated('1.2.840.10008.1.2.4.93', 'JPEG 2000 Part 2 Multi-component', JPX),
@@ -101,11 +106,11 @@ const TABLE: readonly TransferSyntax[] = [
   encapsulated('1.2.840.10008.1.2.4.111', 'JPEG XL JPEG Recompression', 'image/jxl'),
   encapsulated('1.2.840.10008.1.2.4.112', 'JPEG XL', 'image/jxl'),
   encapsulated('1.2.840.10008.1.2.4.201', 'High-Throughput JPEG 2000 (Lossless Only)', HTJ2K),
-  encapsulated('1.2.840.10008.1.2.4.202', 'High-Throughput JPEG 2000 with RPCL Options (Lossless Only)', HTJ2K),
+  encapsulated(HTJ2K_LOSSLESS_RPCL, 'High-Throughput JPEG 2000 with RPCL Options (Lossless Only)', HTJ2K),
   encapsulated('1.2.840.10008.1.2.4.203', 'High-Throughput JPEG 2000', HTJ2K),
   native('1.2.840.10008.1.2.4.204', 'JPIP HTJ2K Referenced'),
   native('1.2.840.10008.1.2.4.205', 'JPIP HTJ2K Referenced Deflate', { deflated: true }),
-  encapsulated('1.2.840.10008.1.2.5', 'RLE Lossless', 'image/dicom-rle'),
+  encapsulated(RLE_LOSSLESS, 'RLE Lossless', 'image/dicom-rle'),
   encapsulated('1.2.840.10008.1.2.8.1', 'Deflated Image Frame Compression', OCTETS),
 ];
 

@@ -5,6 +5,7 @@ import type { Archive } from '../tiering/archive/archive.js';
 import type { ArchiveEvent } from '../tiering/archive/context.js';
 import { openArchive } from '../tiering/archive/open-archive.js';
 import type { Clock, Random } from '../tiering/core/clock.js';
+import { createPixelPool } from '../workers/pixel-pool.js';
 import { JobRegistry } from './admin/jobs.js';
 import { createAuthenticator } from './auth.js';
 import type { Config } from './config.js';
@@ -36,6 +37,7 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
     await closeStorage(storage);
     throw error;
   });
+  const pixels = createPixelPool();
   const jobs = new JobRegistry(clock);
   const health = createHealth(archive, clock);
   try {
@@ -44,6 +46,7 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
       authenticate: createAuthenticator(config.auth, config.http.publicUrl),
       dicomweb: createDicomweb({
         archive,
+        pixels,
         clock,
         random,
         ...(config.http.publicUrl === undefined ? {} : { publicUrl: config.http.publicUrl }),
@@ -61,6 +64,7 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
     const close = async (graceMs: number) => {
       health.stopping();
       await Promise.all([http.close(graceMs), jobs.close()]);
+      await pixels.close();
       await archive.close();
     };
     return {
@@ -72,6 +76,7 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
       },
     };
   } catch (error) {
+    await pixels.close();
     await archive.close();
     throw error;
   }

@@ -18,6 +18,7 @@ import type {
   SealResult,
   SealTask,
 } from './tasks/types.js';
+import { threadError } from './thread-error.js';
 
 export interface WorkerPoolOptions {
   /** Default: one less than the cores, at least 2. */
@@ -149,7 +150,7 @@ class PiscinaPool implements WorkerPool {
       if (outcome.ok) return outcome.value as T;
       throw new ArchiveError(outcome.failure.code, outcome.failure.message);
     } catch (error) {
-      throw poolError(error, name);
+      throw threadError(error, name);
     } finally {
       this.#pending -= 1;
     }
@@ -172,17 +173,4 @@ function ownIdentity({ pack, chunk, suite, dek, dekId, salt }: ChunkFields): Chu
     dekId: Uint8Array.from(dekId),
     salt: Uint8Array.from(salt),
   };
-}
-
-function poolError(error: unknown, name: string): ArchiveError {
-  if (error instanceof ArchiveError) return error;
-  if (error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    return new ArchiveError('LIMIT', `worker task ${name} ran out of memory`, { cause: error });
-  }
-  if (error instanceof Error && error.name === 'DataCloneError') {
-    return new ArchiveError('INTERNAL', `worker task ${name} was given memory that is not its giver's`, {
-      cause: error,
-    });
-  }
-  return new ArchiveError('UNAVAILABLE', `worker task ${name} was lost with its thread`, { cause: error });
 }

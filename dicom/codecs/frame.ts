@@ -18,6 +18,11 @@ export interface PixelDescription {
   readonly photometric: string;
   /** `float` for (7FE0,0008) and (7FE0,0009). */
   readonly numbers: 'integer' | 'float';
+  /**
+   * Pixel Data has VR OW. It matters in big endian only, where the bytes of OW lie swapped by pairs whatever a sample has (PS3.5 7.3):
+   * such a frame must begin at an even byte of the value.
+   */
+  readonly words?: boolean;
 }
 
 /**

@@ -1,4 +1,5 @@
 // Phantom CT and MR: series of single-frame slices.
+import { encodeRleFrame } from '../codecs/rle-encode.js';
 import { type DataSet, element, sequence } from '../encode/element.js';
 import {
   type PhantomInstance,
@@ -12,7 +13,6 @@ import {
 import { RLE } from './part10-writer.js';
 import { drawChest, drawHead } from './pixels.js';
 import { uidOf } from './prng.js';
-import { encodeRleFrame } from './rle-encoder.js';
 
 export const CT_IMAGE = '1.2.840.10008.5.1.4.1.1.2';
 export const MR_IMAGE = '1.2.840.10008.5.1.4.1.1.4';

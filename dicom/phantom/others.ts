@@ -1,4 +1,5 @@
 // Phantom mammograms, ultrasound loops and structured reports.
+import { encodeRleFrame } from '../codecs/rle-encode.js';
 import { type DataSet, element, sequence } from '../encode/element.js';
 import {
   type PhantomInstance,
@@ -10,7 +11,6 @@ import {
 import { RLE } from './part10-writer.js';
 import { drawBreast, drawSector, type Raster } from './pixels.js';
 import { seedOf } from './prng.js';
-import { encodeRleFrame } from './rle-encoder.js';
 
 export const MG_FOR_PRESENTATION = '1.2.840.10008.5.1.4.1.1.1.2';
 export const US_MULTIFRAME = '1.2.840.10008.5.1.4.1.1.3.1';

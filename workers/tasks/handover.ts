@@ -1,5 +1,6 @@
 // How values cross between threads: large buffers are moved, never cloned, and only when they are
 // alone in their memory; what was thrown becomes data, since a class does not survive the crossing.
+import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { DicomError } from '../../dicom/dicom-error.js';
 import { ArchiveError, codeOf } from '../../tiering/core/errors.js';
 import type { TaskFailure } from './types.js';
@@ -30,4 +31,9 @@ export function failureOf(error: unknown): TaskFailure {
   }
   if (error instanceof ArchiveError) return { code: error.code, message: error.message };
   return { code: codeOf(error), message: `a worker failed: ${error instanceof Error ? error.name : typeof error}` };
+}
+
+/** An outcome as piscina takes it from a task, its buffers moved. */
+export function handedOver<T>(outcome: TaskOutcome<T>, buffers: readonly Uint8Array[]): unknown {
+  return move({ [transferableSymbol]: transferList(buffers), [valueSymbol]: outcome } as unknown as ArrayBuffer);
 }

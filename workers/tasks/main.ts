@@ -1,23 +1,18 @@
 // What runs in a worker thread: one exported function a task, each answering with its outcome as
 // data and its buffers moved.
-import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { releaseBuffer } from '../../tiering/core/release.js';
 import { hashTask, openTask, sealTask } from './chunk-tasks.js';
 import { ingestTask, scanFileTask } from './dicom-tasks.js';
-import { failureOf, type TaskOutcome, transferList } from './handover.js';
+import { failureOf, handedOver } from './handover.js';
 import type { HashTask, IngestTask, OpenTask, Parsed, ScanFileTask, SealTask } from './types.js';
 
 function answer<T>(work: () => T, buffersOf: (value: T) => readonly Uint8Array[]): unknown {
-  let outcome: TaskOutcome<T>;
-  let buffers: ArrayBuffer[] = [];
   try {
     const value = work();
-    outcome = { ok: true, value };
-    buffers = transferList(buffersOf(value));
+    return handedOver({ ok: true, value }, buffersOf(value));
   } catch (error) {
-    outcome = { ok: false, failure: failureOf(error) };
+    return handedOver({ ok: false, failure: failureOf(error) }, []);
   }
-  return move({ [transferableSymbol]: buffers, [valueSymbol]: outcome } as unknown as ArrayBuffer);
 }
 
 function metadataOf(parsed: Parsed): readonly Uint8Array[] {

@@ -1,4 +1,4 @@
-// RLE Lossless (PS3.5 Annex G), so that phantoms have encapsulated frames that any decoder knows.
+// RLE Lossless, the way in (PS3.5 annex G): byte planes as PackBits segments behind a header of 64 bytes.
 
 const HEADER_BYTES = 64;
 const RUN_MAX = 128;
