@@ -3,6 +3,7 @@
 import type { Context, NativeCodecs } from 'dcmjs-codecs';
 import { corruptFrame, unsupportedFrame } from './codec-error.js';
 import type { Frame, PixelDescription } from './frame.js';
+import type { J2kHeader } from './j2k-header.js';
 import { readJpegHeader } from './jpeg-header.js';
 import { readJxlSize } from './jxl-header.js';
 import { fitted } from './native.js';
@@ -10,8 +11,9 @@ import { precisionOf } from './sample-depth.js';
 import { assertStream } from './stream-check.js';
 import { WasmLibrary } from './wasm-library.js';
 
+const LOSSLESS = 0xc3;
 /** Sequential, extended, progressive and lossless, all with Huffman coding. */
-const PROCESSES: ReadonlySet<number> = new Set([0xc0, 0xc1, 0xc2, 0xc3]);
+const PROCESSES: ReadonlySet<number> = new Set([0xc0, 0xc1, 0xc2, LOSSLESS]);
 /** Where JPEG artefacts end to be seen in film-like images. */
 const BASELINE_QUALITY = 90;
 
@@ -56,7 +58,7 @@ function contextOf(module: Library, pixels: PixelDescription, shape: Shape, buff
   });
 }
 
-/** The native frame; YBR becomes RGB. CORRUPT when the stream is not whole or not that of its description. */
+/** The native frame. YBR becomes RGB, but for lossless streams, whose every bit stays. CORRUPT when the stream is not whole or not that of its description. */
 export async function decodeJpeg(frame: Frame): Promise<Frame> {
   const { pixels, bytes } = frame;
   const header = readJpegHeader(bytes);
@@ -65,7 +67,7 @@ export async function decodeJpeg(frame: Frame): Promise<Frame> {
   }
   assertStream(header, pixels);
   const colour = pixels.samplesPerPixel === 3;
-  const convert = colour && pixels.photometric.startsWith('YBR');
+  const convert = colour && pixels.photometric.startsWith('YBR') && header.process !== LOSSLESS;
   const photometric = convert ? 'YBR_FULL' : colour ? 'RGB' : 'MONOCHROME2';
   const samples = await library.run((module) => {
     const context = contextOf(module, pixels, { bits: header.precision, photometric }, { encodedBuffer: bytes });
@@ -106,6 +108,15 @@ export async function encodeJpegBaseline(frame: Frame, syntax: string): Promise<
   const parameters = { lossy: true, quality: BASELINE_QUALITY };
   const encoded = await encodeWith(frame, syntax, 8, (codecs, context) => codecs.encodeJpeg(context, parameters));
   return pixels.samplesPerPixel === 3 ? { ...encoded, pixels: { ...pixels, photometric: 'YBR_FULL' } } : encoded;
+}
+
+/** The samples of a JPEG 2000 codestream with signed components of up to 8 bits. */
+export async function decodeSignedBytes({ pixels }: Frame, header: J2kHeader): Promise<Uint8Array> {
+  const shape = { bits: header.precision, photometric: pixels.samplesPerPixel === 3 ? 'RGB' : 'MONOCHROME2' };
+  return library.run((module) => {
+    const context = contextOf(module, { ...pixels, signed: true }, shape, { encodedBuffer: header.codestream });
+    return decodedBuffer(module.codecs.decodeJpeg2000(context));
+  });
 }
 
 /** JPEG 2000, lossless, each component by itself: for three samples that are not RGB. */

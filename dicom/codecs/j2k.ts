@@ -1,12 +1,16 @@
 // JPEG 2000 by OpenJPEG and HTJ2K by OpenJPH: two libraries, one family of codestreams.
 import { HTJ2K_LOSSLESS_RPCL } from '../transfer-syntax.js';
 import { corruptFrame, unsupportedFrame } from './codec-error.js';
+import { decodeSignedBytes } from './dcmjs.js';
 import type { Frame, PixelDescription } from './frame.js';
 import { type J2kHeader, readJ2kHeader } from './j2k-header.js';
 import { fitted } from './native.js';
 import { precisionOf } from './sample-depth.js';
 import { assertStream } from './stream-check.js';
 import { quiet, WasmLibrary } from './wasm-library.js';
+
+/** OpenJPEG's usual number. It refuses more halvings than the shorter side has. */
+const DECOMPOSITIONS = 5;
 
 const openjpeg = new WasmLibrary(
   'OpenJPEG',
@@ -23,6 +27,8 @@ const openjph = new WasmLibrary(
 /** The native frame. CORRUPT when the codestream is not whole or not that of its description. */
 export async function decodeJ2k(frame: Frame): Promise<Frame> {
   const header = checkedHeader(frame);
+  // OpenJPEG's wrapper gives 0 for every negative sample of up to 8 bits.
+  if (header.signed && header.precision <= 8) return decoded(frame, header, await decodeSignedBytes(frame, header));
   return decoded(frame, header, await openjpeg.run((module) => decodeWith(new module.J2KDecoder(), header)));
 }
 
@@ -67,6 +73,7 @@ export async function encodeJ2k(frame: Frame, syntax: string): Promise<Frame> {
   const bytes = await openjpeg.run((module) => {
     const encoder = new module.J2KEncoder();
     encoder.setQuality(true, 0);
+    encoder.setDecompositions(Math.min(DECOMPOSITIONS, Math.floor(Math.log2(Math.min(info.width, info.height)))));
     return encodeWith(encoder, info, frame.bytes);
   });
   return { syntax, pixels: transformed(frame.pixels), bytes };

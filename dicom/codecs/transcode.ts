@@ -31,10 +31,14 @@ const encodeJpeg: Encode = (frame, syntax) =>
   syntax === JPEG_BASELINE ? encodeJpegBaseline(frame, syntax) : encodeJpegLossless(frame, syntax);
 
 /** OpenJPEG's wrapper always transforms three components, which is right for RGB only. */
-const encodeJpeg2000: Encode = (frame, syntax) =>
-  frame.pixels.samplesPerPixel === 3 && frame.pixels.photometric !== 'RGB'
+const encodeJpeg2000: Encode = (frame, syntax) => {
+  const { samplesPerPixel, photometric, bitsAllocated, signed } = frame.pixels;
+  // Both wrappers cut signed bytes off at 127.
+  if (signed && bitsAllocated === 8) throw unsupportedFrame('signed 8-bit samples do not go into JPEG 2000 here');
+  return samplesPerPixel !== 1 && photometric !== 'RGB'
     ? encodeJ2kUntransformed(frame, syntax)
     : encodeJ2k(frame, syntax);
+};
 
 const ENCODERS: Readonly<Record<CodecName, Encode | null>> = {
   native: (frame) => frame,

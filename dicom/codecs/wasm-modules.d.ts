@@ -51,6 +51,7 @@ declare module '@cornerstonejs/codec-charls/wasmjs' {
 declare module '@cornerstonejs/codec-openjpeg/wasmjs' {
   interface J2KEncoder extends CodecEncoder {
     setQuality(lossless: boolean, quality: number): void;
+    setDecompositions(count: number): void;
   }
   export interface OpenJpegModule {
     readonly HEAPU8: Uint8Array;
@@ -68,7 +69,6 @@ declare module '@cornerstonejs/codec-openjph/wasmjs' {
     setProgressionOrder(order: number): void;
     setTLMMarker(on: boolean): void;
     setTilePartDivisionsAtResolutions(on: boolean): void;
-    setDecompositions(count: number): void;
   }
   export interface OpenJphModule {
     readonly HEAPU8: Uint8Array;
