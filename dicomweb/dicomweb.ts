@@ -1,7 +1,7 @@
 // The DICOMweb surface as one plain node:http handler for everything under /dicomweb: resolves the path, picks the
 // handler, and turns whatever fails into the answer that the protocol has for it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Archive, Scope } from '../tiering/archive/archive.js';
+import type { ImageArchive, Scope } from '../tiering/archive/archive.js';
 import { type Clock, type Random, systemClock, systemRandom } from '../tiering/core/clock.js';
 import { ArchiveError, codeOf } from '../tiering/core/errors.js';
 import { retrieveBulkData } from './bulkdata.js';
@@ -20,7 +20,7 @@ import { sendEarly } from './send.js';
 import { store } from './stow.js';
 
 export interface DicomwebOptions {
-  readonly archive: Archive;
+  readonly archive: ImageArchive;
   /** Who decodes, encodes and renders; without it everything is given as it is stored. */
   readonly pixels?: PixelWorkers;
   /** What the outside calls the root of this server, without `/dicomweb`: `https://pacs.example/film`. */
@@ -35,8 +35,11 @@ export interface DicomwebOptions {
 }
 
 export interface Dicomweb {
-  /** Answers one request whose URL is under /dicomweb. Never rejects. */
-  handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
+  /**
+   * Answers one request whose URL is under /dicomweb. Never rejects.
+   * @param archive as this caller may see it; default: all of it.
+   */
+  handle(req: IncomingMessage, res: ServerResponse, archive?: ImageArchive): Promise<void>;
 }
 
 type Handler = (exchange: Exchange) => Promise<void>;
@@ -94,7 +97,7 @@ export function createDicomweb(options: DicomwebOptions): Dicomweb {
     origins: options.origins ?? [],
   };
 
-  function resolve(req: IncomingMessage, res: ServerResponse): Exchange {
+  function resolve(req: IncomingMessage, res: ServerResponse, archive: ImageArchive): Exchange {
     const url = req.url ?? '';
     const question = url.indexOf('?');
     const path = question < 0 ? url : url.slice(0, question);
@@ -104,7 +107,7 @@ export function createDicomweb(options: DicomwebOptions): Dicomweb {
     }
     const target = matchPath(path, services.limits.pathBytesMax);
     if (target === null) throw new ArchiveError('NOT_FOUND', 'no such resource');
-    return new Exchange(req, res, services, target, search);
+    return new Exchange(req, res, archive === services.archive ? services : { ...services, archive }, target, search);
   }
 
   async function fail(req: IncomingMessage, res: ServerResponse, error: unknown): Promise<void> {
@@ -117,14 +120,14 @@ export function createDicomweb(options: DicomwebOptions): Dicomweb {
     await sendEarly(req, res, problem, () => linger(req, services.clock, services.limits.lingerMs));
   }
 
-  async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  async function handle(req: IncomingMessage, res: ServerResponse, archive = options.archive): Promise<void> {
     const beganMs = services.clock.monotonicMs();
     let target = NOWHERE;
     let fault: unknown;
     try {
       const cors = corsHeaders(req, services.origins);
       if (cors !== null) for (const [name, value] of Object.entries(cors)) res.setHeader(name, value ?? '');
-      const exchange = resolve(req, res);
+      const exchange = resolve(req, res, archive);
       target = exchange.target;
       if (req.method === 'OPTIONS') describeCapabilities(exchange, methodsOf(target.resource));
       else await pick(req.method, target)(exchange);

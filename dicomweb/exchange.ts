@@ -1,7 +1,7 @@
 // One request and its answer as the handlers see them, with what the surface was made of. Costs next to nothing to
 // make: whatever is not always needed is worked out when it is asked for.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Archive } from '../tiering/archive/archive.js';
+import type { ImageArchive } from '../tiering/archive/archive.js';
 import type { Clock, Random } from '../tiering/core/clock.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { type MediaRange, parseAccept } from './accept.js';
@@ -22,7 +22,7 @@ export interface DicomwebEvent {
 }
 
 export interface Services {
-  readonly archive: Archive;
+  readonly archive: ImageArchive;
   /** Null: nothing is decoded or rendered here, everything is given as it is stored. */
   readonly pixels: PixelWorkers | null;
   readonly limits: DicomwebLimits;

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import type { DicomJson } from '../dicom/json-object.js';
-import type { Archive, InstanceRecord, MetadataPart } from '../tiering/archive/archive.js';
+import type { ImageArchive, InstanceRecord, MetadataPart } from '../tiering/archive/archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 
 const MiB = 1024 * 1024;
@@ -57,7 +57,7 @@ async function objectText(part: MetadataPart): Promise<Buffer> {
  * The whole PS3.18 Annex F object of one live instance; BulkDataURIs keep the root that they are stored with. No pixel object is
  * opened. NOT_FOUND when it was deleted meanwhile, CORRUPT when what is stored is not JSON, LIMIT above 64 MiB.
  */
-export async function instanceJson(archive: Archive, record: InstanceRecord): Promise<DicomJson> {
+export async function instanceJson(archive: ImageArchive, record: InstanceRecord): Promise<DicomJson> {
   const key = `${record.sha256}/${record.sop}/${record.seq}`;
   const known = objects.get(key);
   if (known !== undefined) return known;

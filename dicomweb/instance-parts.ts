@@ -9,7 +9,7 @@ import type { InstanceLayout } from '../dicom/instance.js';
 import { decodeLayout } from '../dicom/layout.js';
 import { FILE_META_BYTES_MAX } from '../dicom/limits.js';
 import { readFileMeta } from '../dicom/part10.js';
-import type { Archive, InstanceRecord, Scope } from '../tiering/archive/archive.js';
+import type { ImageArchive, InstanceRecord, Scope } from '../tiering/archive/archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import type { Exchange } from './exchange.js';
 import { instanceSegment, type LazySegment } from './segments.js';
@@ -50,7 +50,7 @@ function instanceScope(exchange: Exchange): Required<Scope> {
 }
 
 /** The segment of `[start, end)` in the offsets of the layout. */
-export function partSegment(archive: Archive, instance: OpenInstance, start: number, end: number): LazySegment {
+export function partSegment(archive: ImageArchive, instance: OpenInstance, start: number, end: number): LazySegment {
   if (!instance.layout.deflated) return instanceSegment(archive, instance.record, start, end);
   return {
     length: end - start,
@@ -59,7 +59,7 @@ export function partSegment(archive: Archive, instance: OpenInstance, start: num
 }
 
 /** Where the data set begins: behind the file meta information. */
-async function dataSetStart(archive: Archive, record: InstanceRecord, signal: AbortSignal): Promise<number> {
+async function dataSetStart(archive: ImageArchive, record: InstanceRecord, signal: AbortSignal): Promise<number> {
   const pieces: Uint8Array[] = [];
   const end = Math.min(record.end - record.start, FILE_META_BYTES_MAX);
   for await (const piece of archive.read(record, { start: 0, end }, signal)) pieces.push(piece);
@@ -67,7 +67,7 @@ async function dataSetStart(archive: Archive, record: InstanceRecord, signal: Ab
 }
 
 async function* inflatedRange(
-  archive: Archive,
+  archive: ImageArchive,
   record: InstanceRecord,
   start: number,
   end: number,

@@ -13,6 +13,7 @@ interface Status {
 /** `ABORTED` has no answer: who asked is gone. Its status is only ever logged. */
 const STATUS_OF: Readonly<Record<ErrorCode, Status>> = {
   INVALID: { status: 400, title: 'Bad request' },
+  FORBIDDEN: { status: 403, title: 'Not permitted' },
   NOT_FOUND: { status: 404, title: 'Not found' },
   CONFLICT: { status: 409, title: 'Conflict' },
   LIMIT: { status: 413, title: 'Too large' },
@@ -91,6 +92,7 @@ export const FAILURE = {
   processing: 0x0110,
   duplicateSop: 0x0111,
   sopClassNotSupported: 0x0122,
+  notAuthorized: 0x0124,
   outOfResources: 0xa700,
   mismatch: 0xa900,
   cannotUnderstand: 0xc000,
@@ -111,6 +113,7 @@ const REASON_OF_FAULT: Readonly<Record<DicomFault, number>> = {
 
 const REASON_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   CONFLICT: FAILURE.duplicateSop,
+  FORBIDDEN: FAILURE.notAuthorized,
   NOT_SUPPORTED: FAILURE.sopClassNotSupported,
   INVALID: FAILURE.cannotUnderstand,
   LIMIT: FAILURE.outOfResources,

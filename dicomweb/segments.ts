@@ -1,7 +1,7 @@
 // An answer's body as a list of segments: bytes at hand, or bytes that an archive read will bring. Lengths are known
 // before anything is read, so that Content-Length and ranges are arithmetic.
 import { alignBits } from '../dicom/layout.js';
-import type { Archive, InstanceRecord } from '../tiering/archive/archive.js';
+import type { ImageArchive, InstanceRecord } from '../tiering/archive/archive.js';
 import { invariant } from '../tiering/core/errors.js';
 
 /** `open` yields exactly the bytes `[start, end)` of it, in pieces. */
@@ -13,7 +13,12 @@ export interface LazySegment {
 export type Segment = Uint8Array | LazySegment;
 
 /** The bytes `[start, end)` of a stored instance. */
-export function instanceSegment(archive: Archive, record: InstanceRecord, start: number, end: number): LazySegment {
+export function instanceSegment(
+  archive: ImageArchive,
+  record: InstanceRecord,
+  start: number,
+  end: number,
+): LazySegment {
   return {
     length: end - start,
     open: (from, to, signal) => archive.read(record, { start: start + from, end: start + to }, signal),

@@ -2,7 +2,7 @@
 // by segments and is never held.
 import type { Frame, PixelDescription } from '../dicom/codecs/frame.js';
 import { alignBits, frameRanges } from '../dicom/layout.js';
-import type { Archive } from '../tiering/archive/archive.js';
+import type { ImageArchive } from '../tiering/archive/archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { type OpenInstance, partSegment } from './instance-parts.js';
 
@@ -26,10 +26,10 @@ export function storedFrameBytes(instance: OpenInstance, frame: number): number 
 
 /**
  * Frame `frame` (from 1) in one buffer of its own, which the caller may give away. `pixels` is the description of the instance
- * (dicom/codecs/describe.ts). Errors as `storedFrameBytes` and Archive.read say.
+ * (dicom/codecs/describe.ts). Errors as `storedFrameBytes` and ImageArchive.read say.
  */
 export async function storedFrame(
-  archive: Archive,
+  archive: ImageArchive,
   instance: OpenInstance,
   pixels: PixelDescription,
   frame: number,

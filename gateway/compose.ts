@@ -7,7 +7,7 @@ import { openArchive } from '../tiering/archive/open-archive.js';
 import type { Clock, Random } from '../tiering/core/clock.js';
 import { createPixelPool } from '../workers/pixel-pool.js';
 import { JobRegistry } from './admin/jobs.js';
-import { createAuthenticator } from './auth.js';
+import { createAuthenticator } from './auth/authenticate.js';
 import type { Config } from './config.js';
 import { createHealth } from './health.js';
 import { startHttp } from './http.js';
@@ -38,12 +38,14 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
     throw error;
   });
   const pixels = createPixelPool();
+  const authenticator = createAuthenticator(config.auth, clock, config.http.publicUrl);
   const jobs = new JobRegistry(clock);
   const health = createHealth(archive, clock);
   try {
     const http = await startHttp({
       config: config.http,
-      authenticate: createAuthenticator(config.auth, config.http.publicUrl),
+      authenticator,
+      links: authenticator.links,
       dicomweb: createDicomweb({
         archive,
         pixels,

@@ -150,7 +150,7 @@ audit:   { path: ./audit, retention: 180d }
       'filmroom.yaml:1: tiering.protect must be write-back; write-through is not there yet in this version',
     ],
     ['http: { host: 0.0.0.0 }', 'auth.mode none is allowed only where http.host is loopback'],
-    ['auth: { mode: oidc, issuer: x }', 'filmroom.yaml:1: auth.mode oidc is not supported yet'],
+    ['auth: { mode: oidc, issuer: x }', 'filmroom.yaml:1: auth.issuer must be a URL such as https://pacs.example'],
     ['auth: { mode: basic }', 'mode must be none, token or oidc'],
     [
       'auth: { mode: token, tokens: [ { name: a, token: short } ] }',

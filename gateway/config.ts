@@ -3,7 +3,8 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { PROVIDER_NAMES } from '../tiering/cold/s3/providers.js';
-import { parseReplicaName, parseVolumeName } from '../tiering/core/ids.js';
+import { parseReplicaName, parseStudyUid, parseVolumeName } from '../tiering/core/ids.js';
+import { ACTIONS } from './auth/access.js';
 import { parseDuration, parsePercent } from './units.js';
 
 /** An object with exactly these keys; the message of an unknown one lists them. */
@@ -43,6 +44,7 @@ const list = <T extends z.ZodType>(element: T, what: string) =>
 const duration = parsed(parseDuration, 'a duration such as 60s or 30d');
 const percent = parsed(parsePercent, 'a percentage such as 85%');
 const httpUrl = parsed((value) => {
+  if (!URL.canParse(value)) throw new Error('must be a URL such as https://pacs.example');
   const url = new URL(value);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error('must begin with http:// or https://');
   return value.replace(/\/+$/, '');
@@ -57,6 +59,9 @@ const http = section({
   origins: list(text('an origin such as https://viewer.example, or *'), 'origins').optional(),
 });
 
+/** Signs links to single studies (`filmroom link`); without it there are none. */
+const linkKey = text('a secret').min(32, 'must have at least 32 characters').optional();
+
 const auth = z.discriminatedUnion(
   'mode',
   [
@@ -64,11 +69,27 @@ const auth = z.discriminatedUnion(
     section({
       mode: z.literal('token'),
       tokens: list(
-        section({ name: text('a name'), token: text('a secret').min(16, 'must have at least 16 characters') }),
+        section({
+          name: text('a name'),
+          token: text('a secret').min(16, 'must have at least 16 characters'),
+          may: list(choice(ACTIONS), 'actions').optional(),
+          studies: list(parsed(parseStudyUid, 'a Study Instance UID'), 'studies').optional(),
+        }),
         'tokens',
       ),
+      linkKey,
     }),
-    z.looseObject({ mode: z.literal('oidc') }),
+    section({
+      mode: z.literal('oidc'),
+      issuer: httpUrl,
+      audience: text('an audience'),
+      jwksUri: httpUrl.optional(),
+      claims: section({
+        may: text('the name of a claim').default('scope'),
+        studies: text('the name of a claim').default('filmroom_studies'),
+      }).prefault({}),
+      linkKey,
+    }),
   ],
   { error: 'mode must be none, token or oidc' },
 );
@@ -150,7 +171,7 @@ const schema = section({
 
 type Parsed = z.output<typeof schema>;
 export type ReplicaConfig = Parsed['cold']['replicas'][number];
-export type AuthConfig = Exclude<Parsed['auth'], { mode: 'oidc' }>;
+export type AuthConfig = Parsed['auth'];
 
 /** A configuration as the program uses it: milliseconds, shares of one, absolute paths, no default left open. */
 export interface Config {
@@ -209,13 +230,10 @@ function isLoopback(host: string): boolean {
 function crossCheck(config: Parsed): ConfigIssue | undefined {
   const { http, auth, hot, cold, index } = config;
   const replicas = cold.replicas.length;
-  if (auth.mode === 'oidc') {
-    return { path: ['auth', 'mode'], message: 'oidc is not supported yet; allowed: none (loopback only), token' };
-  }
   if (auth.mode === 'none' && !isLoopback(http.host)) {
     return {
       path: ['auth', 'mode'],
-      message: `none is allowed only where http.host is loopback (127.0.0.1, ::1, localhost), not ${http.host}; use token`,
+      message: `none is allowed only where http.host is loopback (127.0.0.1, ::1, localhost), not ${http.host}; use token or oidc`,
     };
   }
   if (!index.url.startsWith('sqlite:')) {
@@ -247,7 +265,7 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
   return {
     file,
     http: http.tls === undefined ? http : { ...http, tls: { cert: path(http.tls.cert), key: path(http.tls.key) } },
-    auth: auth as AuthConfig,
+    auth,
     index: { path: path(index.url.slice('sqlite:'.length)) },
     hot: {
       volumes: hot.volumes.map((one) => ({ ...one, path: path(one.path) })),

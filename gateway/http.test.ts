@@ -7,7 +7,7 @@ import { ArchiveError } from '../tiering/core/errors.js';
 import { JobRegistry, type JobView } from './admin/jobs.js';
 import { OPENAPI } from './admin/openapi.js';
 import type { StatusView } from './admin/status.js';
-import { createAuthenticator } from './auth.js';
+import { createAuthenticator } from './auth/authenticate.js';
 import type { AuthConfig } from './config.js';
 import { createHealth, type Health } from './health.js';
 import { type HttpServer, startHttp } from './http.js';
@@ -26,9 +26,11 @@ async function start(script: Partial<Archive>, auth: AuthConfig = { mode: 'none'
   const archive = scriptedArchive(script);
   const jobs = new JobRegistry(systemClock);
   const health: Health = createHealth(archive, systemClock);
+  const authenticator = createAuthenticator(auth, systemClock);
   const server: HttpServer = await startHttp({
     config: { host: '127.0.0.1', port: 0 },
-    authenticate: createAuthenticator(auth),
+    authenticator,
+    links: authenticator.links,
     dicomweb: {
       handle: (request, response) => {
         if (request.url?.endsWith('/broken')) throw new Error('Doe^John');

@@ -6,20 +6,25 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import helmet from 'helmet';
+import type { ImageArchive } from '../tiering/archive/archive.js';
+import { restrictArchive } from '../tiering/archive/restricted-archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { type AdminDependencies, adminRouter } from './admin/router.js';
-import type { Authenticate } from './auth.js';
+import { type Access, imageAction } from './auth/access.js';
+import type { Authenticator } from './auth/authenticate.js';
+import type { AuthResult } from './auth/result.js';
+import { answerSession } from './auth/session.js';
 import type { Config } from './config.js';
 import { PAGE_CSS, PAGE_HTML, PAGE_SCRIPT } from './console/page.js';
 import type { Metrics, RouteClass } from './metrics.js';
 
 export interface DicomwebHandler {
-  handle(request: IncomingMessage, response: ServerResponse): unknown;
+  handle(request: IncomingMessage, response: ServerResponse, archive: ImageArchive): unknown;
 }
 
 export interface HttpDependencies extends AdminDependencies {
   readonly config: Config['http'];
-  readonly authenticate: Authenticate;
+  readonly authenticator: Authenticator;
   readonly dicomweb: DicomwebHandler;
   readonly metrics: Metrics;
 }
@@ -98,40 +103,62 @@ function closeServer(server: Server, graceMs: number): Promise<void> {
 }
 
 function requestListener(dependencies: HttpDependencies): RequestListener {
-  const { authenticate, dicomweb, metrics, logger } = dependencies;
-  const app = expressApp(dependencies);
+  const { authenticator, metrics, logger } = dependencies;
+  const answer = answerer(dependencies);
   return (request, response) => {
     const route = routeOf(request.url ?? '/');
     metrics.observe(route, request.method ?? '', response);
     response.setHeader('X-Content-Type-Options', 'nosniff');
     // A CORS preflight carries no credentials by its nature (Fetch, 4.8) and changes nothing.
     const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined;
-    if (route !== 'operations' && !preflight) {
-      const who = authenticate(request);
-      if (!who.allowed) {
-        refuse(request, response, who.status, who.detail);
-        return;
-      }
-    }
-    if (route !== 'dicomweb' && route !== 'wado-uri') {
-      app(request, response);
-      return;
-    }
-    void answerDicomweb(dicomweb, request, response).catch((error: unknown) => {
-      logger.error({ err: error }, 'the DICOMweb handler failed');
+    const open = route === 'operations' || preflight;
+    const broken = (error: unknown) => {
+      logger.error({ err: error }, 'a request failed outside of its handler');
       if (!response.headersSent) refuse(request, response, 500, 'an error inside Filmroom; its log says more');
       else response.destroy();
-    });
+    };
+    const go = (who: AuthResult) => {
+      try {
+        const answered = answer(route, request, response, who);
+        if (answered instanceof Promise) answered.catch(broken);
+      } catch (error) {
+        broken(error);
+      }
+    };
+    // Only a signed token is waited for; static ones cost no turn of the event loop.
+    const who = open ? OPEN : authenticator.authenticate(request);
+    if (who instanceof Promise) who.then(go).catch(broken);
+    else go(who);
   };
 }
 
-/** A handler that throws before its first await rejects here like any other. */
-async function answerDicomweb(
-  handler: DicomwebHandler,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  await handler.handle(request, response);
+/** For what needs no credentials: nobody's studies. */
+const OPEN: AuthResult = { allowed: true, access: { name: '', may: new Set(['read']), studies: new Set() } };
+
+type Answer = (route: RouteClass, request: IncomingMessage, response: ServerResponse, who: AuthResult) => unknown;
+
+function answerer(dependencies: HttpDependencies): Answer {
+  const { archive, dicomweb, config } = dependencies;
+  const app = expressApp(dependencies);
+  const secure = config.tls !== undefined || config.publicUrl?.startsWith('https:') === true;
+  // One decorator a caller, not one a request.
+  const views = new WeakMap<Access, ImageArchive>();
+  const viewOf = (access: Access) => {
+    const known = views.get(access) ?? restrictArchive(archive, access);
+    views.set(access, known);
+    return known;
+  };
+  return (route, request, response, who) => {
+    if (!who.allowed) return refuse(request, response, who.status, who.detail);
+    const images = route === 'dicomweb' || route === 'wado-uri';
+    const action = images ? imageAction(request) : 'operate';
+    if (route !== 'operations' && route !== 'session' && !who.access.may.has(action)) {
+      return refuse(request, response, 403, `these credentials may not ${action}`);
+    }
+    if (route === 'session') return answerSession(request, response, secure);
+    if (images) return dicomweb.handle(request, response, viewOf(who.access));
+    return app(request, response);
+  };
 }
 
 function routeOf(url: string): RouteClass {
@@ -140,6 +167,7 @@ function routeOf(url: string): RouteClass {
   if (under('/dicomweb')) return 'dicomweb';
   if (under('/wado')) return 'wado-uri';
   if (under('/admin')) return 'admin';
+  if (path === '/session') return 'session';
   // The console's three files hold nothing that is anyone's secret; what they show comes from /admin.
   return path === '/metrics' ? 'console' : 'operations';
 }
@@ -199,6 +227,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, status: numb
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+    ...(status === 503 ? { 'Retry-After': '5' } : {}),
     ...(hasBody ? { Connection: 'close' } : {}),
   });
   response.end(request.method === 'HEAD' ? undefined : body);

@@ -8,7 +8,7 @@ import { type StatusView, statusView } from './admin/status.js';
 import type { Health } from './health.js';
 
 /** Which part of the server answered. */
-export type RouteClass = 'dicomweb' | 'wado-uri' | 'admin' | 'console' | 'operations';
+export type RouteClass = 'dicomweb' | 'wado-uri' | 'session' | 'admin' | 'console' | 'operations';
 
 export interface Metrics {
   /** Counts the request once its answer is over, however it ends. */

@@ -32,6 +32,10 @@ export class ServerClient {
     return this.#json('POST', '/admin/api/plan', selection);
   }
 
+  link(request: object): Promise<{ readonly token: string; readonly expiresAt: string }> {
+    return this.#json('POST', '/admin/api/links', request);
+  }
+
   async jobs(): Promise<readonly JobView[]> {
     return (await this.#json<{ jobs: readonly JobView[] }>('GET', '/admin/api/jobs')).jobs;
   }

@@ -6,6 +6,7 @@ import { extractCommand } from './commands/extract.js';
 import { importCommand } from './commands/import.js';
 import { initCommand } from './commands/init.js';
 import { jobsCommand } from './commands/jobs.js';
+import { linkCommand } from './commands/link.js';
 import { migrateCommand } from './commands/migrate.js';
 import { rebuildIndexCommand } from './commands/rebuild-index.js';
 import { recallCommand, repatriateCommand } from './commands/recall.js';
@@ -32,6 +33,7 @@ const COMMANDS = [
   scrubCommand,
   repairCommand,
   jobsCommand,
+  linkCommand,
   replicaCommand,
   rebuildIndexCommand,
   extractCommand,

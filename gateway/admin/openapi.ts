@@ -46,6 +46,14 @@ const schemas = {
     },
     [...Object.keys(selection), 'keepHot', 'deep'],
   ),
+  LinkRequest: object(
+    {
+      studies: { ...list(text), description: 'Study Instance UIDs, at most 100' },
+      expiresIn: { ...text, description: 'How long it opens them: 7d' },
+      name: { ...text, description: 'Shows in the log when it is used' },
+    },
+    ['expiresIn', 'name'],
+  ),
   Job: object({
     id: text,
     kind: text,
@@ -105,6 +113,13 @@ export const OPENAPI = {
         summary: 'What a selection amounts to; nothing is changed',
         requestBody: { required: true, content: json(ref('Selection')) },
         responses: { 200: answer('What is selected', ref('Plan')), 400: problem },
+      },
+    },
+    '/links': {
+      post: {
+        summary: 'Make a token that opens some studies for reading, and nothing else, for some time',
+        requestBody: { required: true, content: json(ref('LinkRequest')) },
+        responses: { 201: answer('The token', object({ token: text, expiresAt: text })), 400: problem, 501: problem },
       },
     },
     '/jobs': {

@@ -5,11 +5,14 @@ import { DEFAULT_LIMITS } from '../../dicomweb/limits.js';
 import { parseQuery } from '../../dicomweb/query-parameters.js';
 import type { Archive, JobOptions, QuerySpec, Selection } from '../../tiering/archive/archive.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
-import { parseStudyUid } from '../../tiering/core/ids.js';
+import { parseStudyUid, type StudyUid } from '../../tiering/core/ids.js';
 import { parseDuration } from '../units.js';
 import { JOB_KINDS, type JobKind, type JobReport } from './jobs.js';
 
 const STUDIES_MAX = 10_000;
+const LINK_STUDIES_MAX = 100;
+/** A link cannot be taken back one by one: whoever needs longer makes a token in the configuration. */
+const LINK_LIFE_MS_MAX = 366 * 24 * 3600 * 1000;
 
 /** Every study, for the archive's query. */
 export const STUDY_LEVEL: QuerySpec = { level: 'study', matches: [], fuzzy: false, limit: 100, offset: 0, include: [] };
@@ -20,6 +23,12 @@ const selectionShape = {
   query: z.record(z.string(), z.string()).optional(),
   olderThan: z.string().optional(),
 };
+
+const linkSchema = z.strictObject({
+  studies: z.array(z.string()).min(1).max(LINK_STUDIES_MAX),
+  expiresIn: z.string().default('7d'),
+  name: z.string().min(1).max(64).default('link'),
+});
 
 const selectionSchema = z.strictObject(selectionShape);
 const jobSchema = z.strictObject({
@@ -46,6 +55,19 @@ function checked<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
 /** A selection of at least something; `olderThan` is counted back from `nowMs`. */
 export function parseSelectionRequest(body: unknown, nowMs: number): Selection {
   return selectionOf(checked(selectionSchema, body), nowMs);
+}
+
+export interface LinkRequest {
+  readonly studies: readonly StudyUid[];
+  readonly lifeMs: number;
+  readonly name: string;
+}
+
+export function parseLinkRequest(body: unknown): LinkRequest {
+  const { studies, expiresIn, name } = checked(linkSchema, body);
+  const lifeMs = parseDuration(expiresIn);
+  if (lifeMs > LINK_LIFE_MS_MAX) throw new ArchiveError('INVALID', 'expiresIn: a link lives for at most 366 days');
+  return { studies: studies.map((study) => parseStudyUid(study)), lifeMs, name };
 }
 
 /** Keys that have no meaning for the kind are refused rather than ignored: a scrub of one study is not a thing. */

@@ -5,12 +5,13 @@ import { HttpProblem, problemAnswer } from '../../dicomweb/problem.js';
 import type { Archive } from '../../tiering/archive/archive.js';
 import type { Clock } from '../../tiering/core/clock.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
+import type { StudyLinks } from '../auth/study-links.js';
 import type { Health } from '../health.js';
 import type { Logger } from '../log.js';
 import { isFinished, type JobRegistry, type JobView } from './jobs.js';
 import { OPENAPI } from './openapi.js';
 import { planOf } from './plan.js';
-import { jobWork, parseJobRequest, parseSelectionRequest } from './requests.js';
+import { jobWork, parseJobRequest, parseLinkRequest, parseSelectionRequest } from './requests.js';
 import { statusView } from './status.js';
 
 export interface AdminDependencies {
@@ -19,6 +20,8 @@ export interface AdminDependencies {
   readonly health: Health;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Makes links to studies; null where the configuration has no key for them. */
+  readonly links: StudyLinks | null;
 }
 
 const BODY_BYTES_MAX = 1 << 20;
@@ -28,7 +31,7 @@ const RETRY_AFTER_SECONDS = 10;
 
 /** Mounted at `/admin/api`, behind authentication. */
 export function adminRouter(dependencies: AdminDependencies): Router {
-  const { archive, jobs, health, clock, logger } = dependencies;
+  const { archive, jobs, health, clock, logger, links } = dependencies;
   const router = Router();
   // Only application/json: a web page of another origin cannot send that without asking first (CORS), and is not allowed to.
   router.use(express.json({ limit: BODY_BYTES_MAX, type: 'application/json' }));
@@ -46,6 +49,19 @@ export function adminRouter(dependencies: AdminDependencies): Router {
   router.post('/plan', async (request, response) => {
     const selection = parseSelectionRequest(bodyOf(request), clock.nowMs());
     response.json(await planOf(archive, selection, clock));
+  });
+
+  router.post('/links', async (request, response) => {
+    const { studies, lifeMs, name } = parseLinkRequest(bodyOf(request));
+    if (links === null) {
+      throw new ArchiveError(
+        'NOT_SUPPORTED',
+        'auth.linkKey is not set (and auth.mode must not be none): no links are made',
+      );
+    }
+    const { token, expiresMs } = await links.make(studies, lifeMs, name);
+    logger.info({ studies: studies.length, expiresMs }, 'link made');
+    response.status(201).json({ token, expiresAt: new Date(expiresMs).toISOString() });
   });
 
   router.get('/jobs', (_, response) => {

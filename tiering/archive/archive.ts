@@ -130,7 +130,8 @@ export interface ArchiveStatus {
   readonly ingest: 'volume' | 'cloud-direct' | 'refused';
 }
 
-export interface Archive {
+/** What viewers and modalities have of the archive; the jobs of operators are not among it. */
+export interface ImageArchive {
   /**
    * Takes one instance from `body`. Resolves once the body is consumed (or refused), so that the caller may go on with the next
    * part; `outcome` resolves once it is durable and visible, or refused. Neither rejects for what is wrong with the instance;
@@ -158,7 +159,9 @@ export interface Archive {
     range?: { readonly start: number; readonly end: number },
     signal?: AbortSignal,
   ): AsyncIterable<Uint8Array>;
+}
 
+export interface Archive extends ImageArchive {
   status(): Promise<ArchiveStatus>;
   /** Files what has not settled, protects, proves, and (unless `keepHot`) deletes the hot copies. */
   migrate(selection: Selection, options?: JobOptions & { readonly keepHot?: boolean }): Promise<MigrateReport>;

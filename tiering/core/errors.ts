@@ -17,6 +17,8 @@ export type ErrorCode =
   | 'NOT_FOUND'
   /** Every copy that the index knows of is absent or corrupt, and every replica answered. */
   | 'LOST'
+  /** Who asks may not do this. What one may not even see is NOT_FOUND instead. */
+  | 'FORBIDDEN'
   /** What the caller sent is malformed. */
   | 'INVALID'
   /** The same identity exists with other content. */

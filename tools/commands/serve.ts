@@ -26,7 +26,7 @@ export function serveCommand(io: Io): Command {
         config,
         logLevel: options.logLevel,
         graceMs: parseDuration(options.grace),
-        onReady: (url) => print(io, welcome(publicUrl ?? url, url, config.auth.mode === 'token')),
+        onReady: (url) => print(io, welcome(publicUrl ?? url, url, config.auth.mode !== 'none')),
       });
       return EXIT.done;
     });
