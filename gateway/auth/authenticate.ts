@@ -12,7 +12,7 @@ import { tokenOfCookie } from './session.js';
 import { isStudyLink, StudyLinks } from './study-links.js';
 
 export interface Authenticator {
-  authenticate(request: IncomingMessage): AuthResult | Promise<AuthResult>;
+  readonly authenticate: (request: IncomingMessage) => AuthResult | Promise<AuthResult>;
   /** Makes links to studies; null where the configuration has no key for them. */
   readonly links: StudyLinks | null;
 }
