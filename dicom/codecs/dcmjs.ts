@@ -27,15 +27,24 @@ const library = new WasmLibrary<Library>(
   'dcmjs-codecs',
   async () => {
     const { NativeCodecs: codecs, Context: context, log } = (await import('dcmjs-codecs')).default;
-    // It writes what the codecs print, which may come from a stream.
+    // It writes what the codecs print, which may come from a stream: nowhere but here.
     log.setLevel('silent');
+    log.info = noteComplaint;
     // A fresh instance takes the place of the one before, which is collected with all of its memory.
-    await codecs.initializeAsync();
+    await codecs.initializeAsync({ logCodecsInfo: true });
     const { wasmApi } = codecs as unknown as { readonly wasmApi: { readonly wasmMemory: Library['memory'] } };
     return { Context: context, codecs, memory: wasmApi.wasmMemory };
   },
   ({ memory }) => memory.buffer.byteLength,
 );
+
+/** What libjpeg says of entropy-coded data that does not end where its picture does, while it fills up with grey and goes on. */
+const DAMAGE = /Corrupt JPEG data: (?!\d+ extraneous)|Premature end of JPEG file/;
+let damaged = false;
+
+function noteComplaint(message: unknown): void {
+  damaged ||= DAMAGE.test(String(message));
+}
 
 interface Shape {
   readonly bits: number;
@@ -71,7 +80,10 @@ export async function decodeJpeg(frame: Frame): Promise<Frame> {
   const photometric = convert ? 'YBR_FULL' : colour ? 'RGB' : 'MONOCHROME2';
   const samples = await library.run((module) => {
     const context = contextOf(module, pixels, { bits: header.precision, photometric }, { encodedBuffer: bytes });
-    return decodedBuffer(module.codecs.decodeJpeg(context, { convertColorspaceToRgb: convert }));
+    damaged = false;
+    const decoded = decodedBuffer(module.codecs.decodeJpeg(context, { convertColorspaceToRgb: convert }));
+    if (damaged) throw corruptFrame('its entropy-coded data is damaged');
+    return decoded;
   });
   return fitted(samples, { ...pixels, photometric: convert ? 'RGB' : pixels.photometric }, false);
 }

@@ -12,9 +12,15 @@ import { quiet, WasmLibrary } from './wasm-library.js';
 /** OpenJPEG's usual number. It refuses more halvings than the shorter side has. */
 const DECOMPOSITIONS = 5;
 
+/** OpenJPEG tells its console alone that it could not decode a tile. */
+let failed = false;
+const noteFailure = (line: string): void => {
+  failed ||= line.startsWith('[ERROR]');
+};
+
 const openjpeg = new WasmLibrary(
   'OpenJPEG',
-  async () => (await import('@cornerstonejs/codec-openjpeg/wasmjs')).default(quiet()),
+  async () => (await import('@cornerstonejs/codec-openjpeg/wasmjs')).default(quiet(noteFailure)),
   (module) => module.HEAPU8.length,
 );
 
@@ -48,8 +54,10 @@ function checkedHeader({ bytes, pixels }: Frame): J2kHeader {
 
 function decodeWith(decoder: CodecDecoder, header: J2kHeader): Uint8Array {
   try {
+    failed = false;
     decoder.getEncodedBuffer(header.codestream.length).set(header.codestream);
     decoder.decode();
+    if (failed) throw corruptFrame('its packets are damaged');
     const { width, height, componentCount, bitsPerSample } = decoder.getFrameInfo();
     const { columns, rows, components, precision } = header;
     if (width !== columns || height !== rows || componentCount !== components || bitsPerSample !== precision) {

@@ -5,8 +5,13 @@ import { corruptFrame } from './codec-error.js';
 
 const MEMORY_BYTES_KEPT = 256 * 1024 * 1024;
 
-/** Emscripten modules write to the console unless they are told where to. Each module becomes of its options object: never the same one twice. */
-export const quiet = () => ({ print() {}, printErr() {} });
+/**
+ * Options of an Emscripten module: it writes to the console unless it is told where to. A module becomes of its options object: never the same one
+ * twice.
+ */
+export function quiet(line: (text: string) => void = () => {}) {
+  return { print: line, printErr: line };
+}
 
 export class WasmLibrary<T> {
   readonly #name: string;
@@ -30,19 +35,22 @@ export class WasmLibrary<T> {
       const library = await loaded.catch((error: unknown) => {
         throw new ArchiveError('INTERNAL', `${this.#name} cannot be loaded`, { cause: error });
       });
-      const result = this.#attempt(() => work(library));
-      sound = this.#memoryBytes(library) <= MEMORY_BYTES_KEPT;
-      return result;
+      const outcome = this.#attempt(() => work(library));
+      sound = outcome.sound && this.#memoryBytes(library) <= MEMORY_BYTES_KEPT;
+      if (outcome.ok) return outcome.value;
+      throw outcome.error;
     } finally {
       if (!sound && this.#loaded === loaded) this.#loaded = undefined;
     }
   }
 
-  #attempt<R>(work: () => R): R {
+  /** Sound is what came to its own end: with a result, or with what the code around the library found wrong in it. */
+  #attempt<R>(work: () => R): { sound: boolean } & ({ ok: true; value: R } | { ok: false; error: ArchiveError }) {
     try {
-      return work();
+      return { ok: true, sound: true, value: work() };
     } catch (error) {
-      throw error instanceof ArchiveError ? error : corruptFrame(`${this.#name} refused it`, error);
+      if (error instanceof ArchiveError) return { ok: false, sound: true, error };
+      return { ok: false, sound: false, error: corruptFrame(`${this.#name} refused it`, error) };
     }
   }
 }

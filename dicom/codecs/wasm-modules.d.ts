@@ -26,8 +26,8 @@ interface CodecEncoder {
 }
 
 interface QuietOptions {
-  print(): void;
-  printErr(): void;
+  print(text: string): void;
+  printErr(text: string): void;
 }
 
 declare module '@cornerstonejs/codec-charls/wasmjs' {
