@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ImageArchive, Scope } from '../tiering/archive/archive.js';
 import { type Clock, type Random, systemClock, systemRandom } from '../tiering/core/clock.js';
 import { ArchiveError, codeOf } from '../tiering/core/errors.js';
+import { Semaphore } from '../tiering/core/queues.js';
 import { retrieveBulkData } from './bulkdata.js';
 import { corsHeaders, describeCapabilities } from './capabilities.js';
 import { type DicomwebEvent, Exchange, type Services } from './exchange.js';
@@ -87,10 +88,12 @@ const NOWHERE: Target = { resource: 'root', scope: null, rest: '' };
 
 /** Makes the handler. It holds nothing open and needs no closing. */
 export function createDicomweb(options: DicomwebOptions): Dicomweb {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const services: Services = {
     archive: options.archive,
     pixels: options.pixels ?? null,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    pixelMemory: new Semaphore(limits.pixelBytesMax),
+    limits,
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
     publicUrl: options.publicUrl?.replace(/\/+$/, '') ?? null,

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { MemoryArchive } from '../test/support/memory-archive.js';
 import { systemClock, systemRandom } from '../tiering/core/clock.js';
+import { Semaphore } from '../tiering/core/queues.js';
 import { Exchange } from './exchange.js';
 import { DEFAULT_LIMITS } from './limits.js';
 
@@ -17,6 +18,7 @@ async function seen<T>(
   const services = {
     archive: new MemoryArchive(),
     pixels: null,
+    pixelMemory: new Semaphore(1),
     limits: DEFAULT_LIMITS,
     clock: systemClock,
     random: systemRandom,

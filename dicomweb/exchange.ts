@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ImageArchive } from '../tiering/archive/archive.js';
 import type { Clock, Random } from '../tiering/core/clock.js';
 import { ArchiveError } from '../tiering/core/errors.js';
+import type { Semaphore } from '../tiering/core/queues.js';
 import { type MediaRange, parseAccept } from './accept.js';
 import type { DicomwebLimits } from './limits.js';
 import type { PixelWorkers } from './pixels.js';
@@ -25,6 +26,8 @@ export interface Services {
   readonly archive: ImageArchive;
   /** Null: nothing is decoded or rendered here, everything is given as it is stored. */
   readonly pixels: PixelWorkers | null;
+  /** Bytes of frames that are being transcoded and sent, of `limits.pixelBytesMax`. */
+  readonly pixelMemory: Semaphore;
   readonly limits: DicomwebLimits;
   readonly clock: Clock;
   readonly random: Random;

@@ -35,9 +35,13 @@ function layoutOf(record: InstanceRecord & { readonly layout: string }): Instanc
 }
 
 /** The instance of the path with its layout. NOT_FOUND when there is none. */
-export async function openInstance(exchange: Exchange): Promise<OpenInstance> {
-  const { archive } = exchange.services;
-  const record = await archive.instance(instanceScope(exchange));
+export function openInstance(exchange: Exchange): Promise<OpenInstance> {
+  return openScope(exchange.services.archive, instanceScope(exchange));
+}
+
+/** Any instance with its layout. NOT_FOUND when it is not live. */
+export async function openScope(archive: Archive, { study, series, sop }: Required<Scope>): Promise<OpenInstance> {
+  const record = await archive.instance({ study, series, sop });
   return { record, layout: layoutOf(record) };
 }
 

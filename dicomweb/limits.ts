@@ -25,6 +25,9 @@ export interface DicomwebLimits {
   readonly sendStallMs: number;
   readonly heldInstancesMax: number;
   readonly retryAfterSeconds: number;
+  readonly pixelBytesMax: number;
+  readonly framesAhead: number;
+  readonly frameAheadBytesMax: number;
 }
 
 export const DEFAULT_LIMITS: DicomwebLimits = {
@@ -65,4 +68,10 @@ export const DEFAULT_LIMITS: DicomwebLimits = {
   /** Records of one answer kept between its two passes; beyond it they are read twice and the length is not announced. */
   heldInstancesMax: 20_000,
   retryAfterSeconds: 5,
+  /** Frames of all requests that are being read, transcoded or sent: the memory ceiling of transcoding. Who comes later waits. */
+  pixelBytesMax: 512 * 1024 * KiB,
+  /** Frames of one request that are read and transcoded while one is sent: enough to keep two threads busy. */
+  framesAhead: 2,
+  /** Of one that is; larger ones are transcoded when their turn comes, since each would be held for as long as the client takes. */
+  frameAheadBytesMax: 8 * 1024 * KiB,
 };

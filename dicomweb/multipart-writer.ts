@@ -1,13 +1,13 @@
 // Multipart/related answers (RFC 2387) as segments. The boundary is random and long, so that it never occurs in the
 // data: viewers search the bytes for it. `Content-Type` comes first in each part and in that exact case.
 import type { Random } from '../tiering/core/clock.js';
-import { type LazySegment, type Segment, totalLength } from './segments.js';
+import { lengthIfKnown, type Segment } from './segments.js';
 
 export interface OutgoingPart {
   /** Unquoted, with its transfer-syntax parameter: clients take it as it stands. */
   readonly contentType: string;
   readonly location: string;
-  readonly content: readonly LazySegment[];
+  readonly content: readonly Segment[];
 }
 
 // 24 bytes are 48 characters. Drawn from a pool, since a draw costs a system call.
@@ -63,12 +63,14 @@ export async function* multipartStream(
   yield closing(boundary);
 }
 
-/** The length of such a body, from its parts alone. */
-export function multipartLength(parts: Iterable<OutgoingPart>, boundary: string): number {
+/** The length of such a body, from its parts alone; null when that of one is not known. */
+export function multipartLength(parts: Iterable<OutgoingPart>, boundary: string): number | null {
   let length = closing(boundary).length;
   let first = true;
   for (const part of parts) {
-    length += partHead(part, boundary, first).length + totalLength(part.content);
+    const content = lengthIfKnown(part.content);
+    if (content === null) return null;
+    length += partHead(part, boundary, first).length + content;
     first = false;
   }
   return length;

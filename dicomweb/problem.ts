@@ -44,6 +44,8 @@ const TITLE_OF: Readonly<Record<number, string>> = {
 export interface HttpProblemOptions {
   readonly code?: ErrorCode;
   readonly headers?: OutgoingHttpHeaders;
+  /** What can be had in place of what was asked: each an Accept value that would be answered. */
+  readonly available?: readonly string[];
   readonly cause?: unknown;
 }
 
@@ -52,11 +54,13 @@ export class HttpProblem extends ArchiveError {
   override readonly name = 'HttpProblem';
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
+  readonly available: readonly string[] | undefined;
 
   constructor(status: number, message: string, options: HttpProblemOptions = {}) {
     super(options.code ?? 'NOT_SUPPORTED', message, options.cause === undefined ? {} : { cause: options.cause });
     this.status = status;
     this.headers = options.headers ?? {};
+    this.available = options.available;
   }
 }
 
@@ -83,7 +87,12 @@ export function problemAnswer(error: unknown, retryAfterSeconds: number): Proble
       ...(status === 503 ? { 'Retry-After': String(retryAfterSeconds) } : {}),
       'Content-Type': 'application/problem+json',
     },
-    body: JSON.stringify({ title, status, detail }),
+    body: JSON.stringify({
+      title,
+      status,
+      detail,
+      ...(error instanceof HttpProblem && error.available !== undefined ? { available: error.available } : {}),
+    }),
   };
 }
 

@@ -1,5 +1,5 @@
-// An answer's body as a list of segments: bytes at hand, or bytes that an archive read will bring. Lengths are known
-// before anything is read, so that Content-Length and ranges are arithmetic.
+// An answer's body as a list of segments: bytes at hand, or bytes that an archive read will bring. Lengths of what is stored are known
+// before anything is read, so that Content-Length and ranges are arithmetic; what is made while it is sent has none.
 import { alignBits } from '../dicom/layout.js';
 import type { ImageArchive, InstanceRecord } from '../tiering/archive/archive.js';
 import { invariant } from '../tiering/core/errors.js';
@@ -10,7 +10,19 @@ export interface LazySegment {
   open(start: number, end: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
-export type Segment = Uint8Array | LazySegment;
+/** Bytes that are made as they are sent: nobody knows their number before. */
+export interface MadeSegment {
+  readonly length: null;
+  open(signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+export type SizedSegment = Uint8Array | LazySegment;
+export type Segment = SizedSegment | MadeSegment;
+
+/** The pieces of a segment that is not at hand, all of it. */
+export function openSegment(segment: LazySegment | MadeSegment, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  return segment.length === null ? segment.open(signal) : segment.open(0, segment.length, signal);
+}
 
 /** The bytes `[start, end)` of a stored instance. */
 export function instanceSegment(
@@ -25,16 +37,26 @@ export function instanceSegment(
   };
 }
 
-export function totalLength(segments: readonly Segment[]): number {
+export function totalLength(segments: readonly SizedSegment[]): number {
   let sum = 0;
   for (const segment of segments) sum += segment.length;
   return sum;
 }
 
+/** The same where some may have no length; then the whole has none. */
+export function lengthIfKnown(segments: readonly Segment[]): number | null {
+  let sum = 0;
+  for (const segment of segments) {
+    if (segment.length === null) return null;
+    sum += segment.length;
+  }
+  return sum;
+}
+
 /** The segments that make up the bytes `[start, end)` of the whole. */
-export function sliceSegments(segments: readonly Segment[], start: number, end: number): readonly Segment[] {
+export function sliceSegments(segments: readonly SizedSegment[], start: number, end: number): readonly SizedSegment[] {
   invariant(start >= 0 && start <= end, 'a slice of segments is not a range');
-  const sliced: Segment[] = [];
+  const sliced: SizedSegment[] = [];
   let at = 0;
   for (const segment of segments) {
     const from = Math.max(start - at, 0);

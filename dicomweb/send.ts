@@ -5,7 +5,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { ArchiveError, invariant, NO_LONGER_NEEDED } from '../tiering/core/errors.js';
 import { releaseBuffer } from '../tiering/core/release.js';
 import type { Exchange } from './exchange.js';
-import type { Segment } from './segments.js';
+import { openSegment, type Segment } from './segments.js';
 
 /** On every answer: types are never guessed, and nothing is kept by anybody else without asking again. */
 export const COMMON_HEADERS: OutgoingHttpHeaders = {
@@ -57,7 +57,7 @@ interface Primed {
 
 function prime(segment: Segment, signal: AbortSignal): Primed {
   if (segment instanceof Uint8Array || segment.length === 0) return { segment, iterator: null, first: null };
-  const iterator = segment.open(0, segment.length, signal)[Symbol.asyncIterator]();
+  const iterator = openSegment(segment, signal)[Symbol.asyncIterator]();
   const first = iterator.next();
   // Read ahead: its failure is met when its turn comes.
   first.catch(() => undefined);
@@ -143,6 +143,9 @@ class Sender {
 
 function begin(res: ServerResponse, answer: Pick<Answer, 'status' | 'headers' | 'length'>): void {
   const headers = { ...COMMON_HEADERS, ...answer.headers };
+  // What CORS has said already (Origin) holds beside what the answer says (Accept).
+  const vary = [res.getHeader('Vary'), answer.headers['Vary']].filter((each) => each !== undefined);
+  if (vary.length > 0) headers['Vary'] = vary.join(', ');
   if (answer.length !== null) headers['Content-Length'] = answer.length;
   res.writeHead(answer.status, headers);
 }
@@ -150,14 +153,18 @@ function begin(res: ServerResponse, answer: Pick<Answer, 'status' | 'headers' | 
 async function sendLazy(exchange: Exchange, sender: Sender, ahead: Ahead, primed: Primed): Promise<void> {
   const { iterator, segment } = primed;
   if (iterator === null) return;
-  let left = segment.length;
+  // Of what has no length the end is the iterator's.
+  let left = segment.length ?? Number.POSITIVE_INFINITY;
   let pending = primed.first;
   let aheadAsked = false;
   try {
     while (left > 0) {
       const next = await (pending ?? iterator.next());
       pending = null;
-      if (next.done === true) throw new ArchiveError('CORRUPT', 'a stored range came back shorter than the index says');
+      if (next.done === true) {
+        if (segment.length === null) break;
+        throw new ArchiveError('CORRUPT', 'a stored range came back shorter than the index says');
+      }
       left -= next.value.length;
       invariant(left >= 0, 'a stored range came back longer than it was asked for');
       sender.push(next.value, true);
@@ -240,15 +247,16 @@ export async function sendEarly(
   } else res.end(req.method === 'HEAD' ? undefined : body);
 }
 
-/** Sends chunks of unknown length as they come, under the same rules as `sendAnswer`. */
+/** Sends chunks as they come, under the same rules as `sendAnswer`. */
 export async function sendStream(
   exchange: Exchange,
   status: number,
   headers: OutgoingHttpHeaders,
   chunks: AsyncIterable<Uint8Array>,
+  length: number | null = null,
 ): Promise<void> {
   const { res } = exchange;
-  const answer = { status, headers, length: null };
+  const answer = { status, headers, length };
   let begun = false;
   try {
     for await (const chunk of chunks) {

@@ -1,0 +1,143 @@
+// From what a client accepts to how it is answered (PS3.18 8.7.3 to 8.7.8): one mechanism for frames, bulk data and instances.
+// Ranges are tried best first, the transfer syntaxes of one range in their order; the first that can be given is.
+import {
+  EXPLICIT_BIG,
+  EXPLICIT_LITTLE,
+  IMPLICIT_LITTLE,
+  type TransferSyntax,
+  transferSyntaxOf,
+} from '../dicom/transfer-syntax.js';
+import { ArchiveError } from '../tiering/core/errors.js';
+import { covers, type MediaRange, wantedItem } from './accept.js';
+import { canonicalType, DEFAULT_SYNTAXES, DICOM, type Label, OCTETS, storedLabel } from './media-types.js';
+import { HttpProblem } from './problem.js';
+
+/** Whether what is stored can be given in a transfer syntax. */
+export type Gives = (syntax: string) => boolean;
+
+export interface Choice extends Label {
+  readonly wrap: 'multipart' | 'single';
+}
+
+/** The entry of a stored transfer syntax. CORRUPT when the index names one that is never stored. */
+export function storedSyntax(uid: string): TransferSyntax {
+  const stored = transferSyntaxOf(uid);
+  if (stored === undefined) throw new ArchiveError('CORRUPT', `the index names the unknown transfer syntax ${uid}`);
+  return stored;
+}
+
+/** Never made here: PS3.18 8.7.3 forbids them to web services, and only who stored them may have them back. */
+function neverMade(uid: string): boolean {
+  return uid === IMPLICIT_LITTLE || uid === EXPLICIT_BIG;
+}
+
+/** How a range asks for pixel data, in its order: what a transfer-syntax parameter names. */
+function* namedPixels(range: MediaRange, wanted: string, stored: TransferSyntax): Generator<Label> {
+  const asIs = storedLabel(stored);
+  for (const syntax of range.syntaxes) {
+    const same = syntax === '*' || syntax === stored.uid || syntax === asIs.syntax;
+    const target = same ? undefined : transferSyntaxOf(syntax);
+    if (!same && (target === undefined || neverMade(syntax))) continue;
+    const label = target === undefined ? asIs : { type: target.mediaType, syntax };
+    if (covers(wanted, label.type)) yield label;
+    // Compressed bytes asked for as octets with their syntax: viewers do, and the label says what they are.
+    else if (wanted === OCTETS) yield { type: OCTETS, syntax: label.syntax };
+  }
+}
+
+/** The same without such a parameter (8.7.3.5.2). */
+function* unnamedPixels(wanted: string, stored: TransferSyntax): Generator<Label> {
+  const asIs = storedLabel(stored);
+  if (covers(wanted, OCTETS)) yield { type: OCTETS, syntax: EXPLICIT_LITTLE };
+  // Anything at all still means Explicit VR Little Endian, except of video, which is a category with defaults of its own.
+  if (wanted === '*/*') {
+    if (stored.video) yield asIs;
+    return;
+  }
+  if (asIs.type !== OCTETS && covers(wanted, asIs.type)) yield asIs;
+  for (const [type, syntax] of DEFAULT_SYNTAXES) if (covers(wanted, type)) yield { type, syntax };
+}
+
+function mediaRange(type: string, syntax: string, wrap: 'multipart' | 'single'): string {
+  return wrap === 'single'
+    ? `${type}; transfer-syntax=${syntax}`
+    : `multipart/related; type="${type}"; transfer-syntax=${syntax}`;
+}
+
+/** Pixel data stored as `stored`: everything that it can be given as. */
+function availablePixels(stored: TransferSyntax, gives: Gives): readonly string[] {
+  const asIs = storedLabel(stored);
+  const made: readonly Label[] = [
+    { type: OCTETS, syntax: EXPLICIT_LITTLE },
+    ...DEFAULT_SYNTAXES.map(([type, syntax]) => ({ type, syntax })),
+  ];
+  const all = [asIs, ...made.filter(({ syntax }) => syntax !== asIs.syntax && gives(syntax))];
+  return all.map(({ type, syntax }) => mediaRange(type, syntax, 'multipart'));
+}
+
+/**
+ * Chooses how pixel data is given; `count` says how many items that makes under a label, and a single part is only given of one. 406,
+ * listing what could be had, when no range fits.
+ */
+export function negotiatePixels(
+  accept: readonly MediaRange[],
+  stored: TransferSyntax,
+  count: (label: Label) => number,
+  gives: Gives,
+): Choice {
+  const asIs = storedLabel(stored);
+  let onlyMany = false;
+  for (const range of accept) {
+    const item = wantedItem(range);
+    const wanted = canonicalType(item.type);
+    const labels = range.syntaxes.length > 0 ? namedPixels(range, wanted, stored) : unnamedPixels(wanted, stored);
+    for (const label of labels) {
+      if (label.syntax !== asIs.syntax && !gives(label.syntax)) continue;
+      if (item.wrap !== 'single') return { ...label, wrap: 'multipart' };
+      if (count(label) === 1) return { ...label, wrap: 'single' };
+      onlyMany = true;
+    }
+  }
+  const available = availablePixels(stored, gives);
+  throw new HttpProblem(
+    406,
+    onlyMany
+      ? 'more than one item is only given as multipart/related'
+      : `the pixel data is stored as ${stored.uid} (${stored.name}) and cannot be given as asked; \`available\` lists how it can, ` +
+          'transfer-syntax=* being as it is stored',
+    { available },
+  );
+}
+
+/** The syntaxes in which a range of application/dicom wants an instance, in its order. */
+function wantedSyntaxes(range: MediaRange, stored: string, unnamed: string): readonly string[] {
+  if (range.syntaxes.length === 0) return [unnamed];
+  return range.syntaxes.map((syntax) => (syntax === '*' ? stored : syntax));
+}
+
+/**
+ * The transfer syntax in which an instance stored as `stored` goes to a client that accepts `ranges` (of one container); null when
+ * none of them can be given. `unnamed` is what no transfer-syntax parameter means.
+ */
+export function negotiateSyntax(
+  ranges: readonly MediaRange[],
+  stored: string,
+  gives: Gives,
+  unnamed: string = EXPLICIT_LITTLE,
+): string | null {
+  for (const range of ranges) {
+    for (const syntax of wantedSyntaxes(range, stored, unnamed)) {
+      if (syntax === stored) return syntax;
+      if (!neverMade(syntax) && gives(syntax)) return syntax;
+    }
+  }
+  return null;
+}
+
+/** Everything that an instance stored as `stored` can be given as. */
+export function availableInstances(stored: string, gives: Gives): readonly string[] {
+  const made = [EXPLICIT_LITTLE, ...DEFAULT_SYNTAXES.map(([, syntax]) => syntax)];
+  return [stored, ...made.filter((syntax) => syntax !== stored && gives(syntax))].map((syntax) =>
+    mediaRange(DICOM, syntax, 'multipart'),
+  );
+}
