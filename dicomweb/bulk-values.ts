@@ -61,7 +61,8 @@ async function givePixels(
   const count = frameCount(instance.layout);
   const apart = (syntax: string): boolean => transferSyntaxOf(syntax)?.encapsulated === true;
   const partsOf = ({ syntax }: Label): number => (apart(syntax) ? count : 1);
-  const choice = negotiatePixels(accept, stored, partsOf, framesGiven(services, stored));
+  const packaging = { count: partsOf, either: 'single' } as const;
+  const choice = negotiatePixels(accept, stored, packaging, framesGiven(services, stored));
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
   const asStored = choice.syntax === storedLabel(stored).syntax;
   let parts: readonly (readonly Segment[])[];

@@ -6,6 +6,7 @@ import { type Clock, type Random, systemClock, systemRandom } from '../tiering/c
 import { ArchiveError, codeOf } from '../tiering/core/errors.js';
 import { Semaphore } from '../tiering/core/queues.js';
 import { retrieveBulkData } from './bulkdata.js';
+import { retrieveAllBulkData } from './bulkdata-of-scope.js';
 import { corsHeaders, describeCapabilities } from './capabilities.js';
 import { type DicomwebEvent, Exchange, type Services } from './exchange.js';
 import { retrieveFrames } from './frames.js';
@@ -62,6 +63,8 @@ const GET: Readonly<Partial<Record<Resource, Handler>>> = {
   metadata: (exchange) => retrieveMetadata(exchange, scopeOf(exchange.target)),
   frames: retrieveFrames,
   bulkdata: retrieveBulkData,
+  'all-bulkdata': (exchange) => retrieveAllBulkData(exchange, scopeOf(exchange.target), 'bulkdata'),
+  'all-pixeldata': (exchange) => retrieveAllBulkData(exchange, scopeOf(exchange.target), 'pixeldata'),
 };
 
 const POST: Readonly<Partial<Record<Resource, Handler>>> = { 'search-studies': store, study: store };

@@ -1,15 +1,14 @@
 // WADO-RS of frames (PS3.18 10.4.1.1.6): as they are stored, byte for byte and never held whole, or transcoded one by one.
 import { describePixels } from '../dicom/codecs/describe.js';
 import { frameRanges } from '../dicom/layout.js';
-import { ArchiveError, hasCode } from '../tiering/core/errors.js';
+import { ArchiveError } from '../tiering/core/errors.js';
 import type { Exchange } from './exchange.js';
 import { instanceJson } from './instance-json.js';
 import { type OpenInstance, openInstance, partSegment } from './instance-parts.js';
 import { instanceLocation } from './locations.js';
 import { storedLabel } from './media-types.js';
 import type { OutgoingPart } from './multipart-writer.js';
-import { negotiatePixels, storedSyntax } from './negotiation.js';
-import { HttpProblem } from './problem.js';
+import { acceptable, negotiatePixels, storedSyntax } from './negotiation.js';
 import { alignedSegment, type LazySegment, type MadeSegment, type Segment, totalLength } from './segments.js';
 import { sendMultipart } from './send-multipart.js';
 import { sendSinglePart } from './single-part.js';
@@ -34,16 +33,6 @@ function storedContent(exchange: Exchange, instance: OpenInstance, frame: number
   }
   if (totalLength(segments) === 0) throw new ArchiveError('NOT_FOUND', `frame ${frame} has no bytes`);
   return segments;
-}
-
-/** What a codec cannot do with these very pixels (bits, samples) is no fault of the server: the client may ask otherwise. */
-async function acceptable<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (!hasCode(error, 'NOT_SUPPORTED')) throw error;
-    throw new HttpProblem(406, `${error.message}; transfer-syntax=* gives it as it is stored`, { cause: error });
-  }
 }
 
 /** Frames in another syntax, as segments that transcode when they are opened; NOT_FOUND at once for one that is not there. */
@@ -105,7 +94,8 @@ export async function retrieveFrames(exchange: Exchange): Promise<void> {
   if (instance.layout.pixels === null)
     throw new ArchiveError('NOT_FOUND', 'the instance has no frames that can be told apart');
   const stored = storedSyntax(instance.record.transferSyntax);
-  const choice = negotiatePixels(exchange.accept, stored, () => frames.length, framesGiven(services, stored));
+  const packaging = { count: () => frames.length, either: 'multipart' } as const;
+  const choice = negotiatePixels(exchange.accept, stored, packaging, framesGiven(services, stored));
   const contents = await frameContents(exchange, instance, frames, choice.syntax);
   const contentType = `${choice.type};transfer-syntax=${choice.syntax}`;
   const base = `${instanceLocation(exchange.linkRoot, instance.record)}/frames/`;

@@ -1,171 +1,139 @@
-// WADO-RS metadata (PS3.18 10.4.1.1.2) of a study, series or instance: one JSON array, joined from the parts that the
-// index keeps compressed. No pixel object is ever opened, and no part is held inflated but one.
+// WADO-RS metadata (PS3.18 10.4.1.1.2) of a study, series or instance: one JSON array, or one XML document an instance, joined from
+// the parts that the index keeps compressed. No pixel object is ever opened.
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { createGunzip, createGzip, gunzipSync } from 'node:zlib';
-import type { MetadataPart, Scope } from '../tiering/archive/archive.js';
+import { createGzip } from 'node:zlib';
+import { nativeXml } from '../dicom/xml/xml-writer.js';
+import type { InstanceRecord, Scope } from '../tiering/archive/archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
+import { covers, type MediaRange, wantedItem } from './accept.js';
 import type { Exchange } from './exchange.js';
-import { negotiateJson } from './qido.js';
+import { scopeLocation } from './locations.js';
+import { editMetadata } from './metadata-editor.js';
+import { arrayText, gathered, objectsOf, rewriteBulkRoot } from './metadata-text.js';
+import { drawBoundary, multipartStream, multipartType, type OutgoingPart } from './multipart-writer.js';
+import { HttpProblem } from './problem.js';
+import { includesOf } from './query-parameters.js';
 import { MOUNT } from './router.js';
+import { openSegment } from './segments.js';
 import { sendEmpty, sendStream } from './send.js';
 import { noneMatchNames } from './single-part.js';
 
-/** Up to here a part is inflated at once: a stream costs more than the work itself. */
-const INLINE_GZIP_BYTES_MAX = 32 * 1024;
-const INLINE_TEXT_BYTES_MAX = 1024 * 1024;
+const DICOM_JSON = 'application/dicom+json';
+const DICOM_XML = 'application/dicom+xml';
+/** Available Transfer Syntax UID: viewers tell video by it, since metadata has no group 0002. */
+const AVAILABLE_TRANSFER_SYNTAX = '00083002';
+/** Without these nobody could tell whose metadata it is. */
+const IDENTITY = ['00080016', '00080018', '0020000D', '0020000E'];
+/** Part of entity tags: raised when the same instances are described otherwise. */
+const EDITION = 2;
+/** Syntaxes that differ from the first instance's, remembered by instance. Beyond it the attribute is left out. */
+const EXCEPTIONS_MAX = 100_000;
 
-async function* inflate(gzip: Uint8Array): AsyncGenerator<Buffer, void, void> {
-  if (gzip.length <= INLINE_GZIP_BYTES_MAX) {
-    try {
-      yield gunzipSync(gzip, { maxOutputLength: INLINE_TEXT_BYTES_MAX });
-      return;
-    } catch (error) {
-      // Text that repeats itself inflates beyond the bound: it is streamed like a long one.
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') {
-        throw new ArchiveError('CORRUPT', 'stored metadata cannot be inflated', { cause: error });
-      }
+function choose(accept: readonly MediaRange[]): string {
+  for (const range of accept) {
+    const wanted = wantedItem(range);
+    if (wanted.wrap === 'multipart') {
+      if (covers(wanted.type, DICOM_XML)) return DICOM_XML;
+      // Not in the tables, and sent all the same: JSON is one array and never in parts.
+      if (wanted.type === DICOM_JSON) return DICOM_JSON;
+      continue;
     }
+    for (const type of [DICOM_JSON, 'application/json']) if (covers(wanted.type, type)) return type;
   }
-  const stream = Readable.from([gzip]).pipe(createGunzip({ chunkSize: 64 * 1024 }));
-  try {
-    for await (const chunk of stream) yield chunk as Buffer;
-  } catch (error) {
-    throw new ArchiveError('CORRUPT', 'stored metadata cannot be inflated', { cause: error });
-  }
+  const available = [DICOM_JSON, 'application/json', `multipart/related; type="${DICOM_XML}"`];
+  throw new HttpProblem(406, `metadata is given as ${available.join(', ')}`, { available });
 }
 
-/** The text of a part: all of it, or the picks joined by commas. Picks are in reading order, not in order of place. */
-async function* partText(part: MetadataPart): AsyncGenerator<Buffer, void, void> {
-  if (part.picks === null) {
-    yield* inflate(part.gzip);
-    return;
-  }
-  const ascending = part.picks.every((pick, at) => at === 0 || pick.start >= (part.picks?.[at - 1]?.end ?? 0));
-  if (!ascending) {
-    const whole: Buffer[] = [];
-    for await (const chunk of inflate(part.gzip)) whole.push(chunk);
-    const text = Buffer.concat(whole);
-    for (const [at, pick] of part.picks.entries()) {
-      if (at > 0) yield COMMA;
-      yield text.subarray(pick.start, pick.end);
-    }
-    return;
-  }
-  let offset = 0;
-  let next = 0;
-  for await (const chunk of inflate(part.gzip)) {
-    for (
-      let pick = part.picks[next];
-      pick !== undefined && pick.start < offset + chunk.length;
-      pick = part.picks[next]
-    ) {
-      if (pick.start >= offset && next > 0) yield COMMA;
-      yield chunk.subarray(Math.max(0, pick.start - offset), Math.min(chunk.length, pick.end - offset));
-      if (pick.end > offset + chunk.length) break;
-      next++;
-    }
-    offset += chunk.length;
-  }
-  if (next < part.picks.length) throw new ArchiveError('CORRUPT', 'stored metadata is shorter than its table says');
+/** The attributes that `includefield` asks for (an extension of ours: PS3.18 has it for searches only); null: all. */
+function fieldsOf(exchange: Exchange): ReadonlySet<string> | null {
+  if (!exchange.search.includes('includefield')) return null;
+  const asked = includesOf(exchange.query.getAll('includefield'), exchange.services.limits);
+  return asked === 'all' ? null : new Set([...IDENTITY, ...asked]);
 }
 
-const COMMA = Buffer.from(',');
-const OPEN = Buffer.from('[');
-const CLOSE = Buffer.from(']');
-
-async function* arrayText(parts: AsyncIterable<MetadataPart>): AsyncGenerator<Buffer, void, void> {
-  let first = true;
-  for await (const part of parts) {
-    if (part.picks?.length === 0) continue;
-    yield first ? OPEN : COMMA;
-    first = false;
-    yield* partText(part);
-  }
-  // NOT_FOUND here and not an empty array: what was live a moment ago has been deleted.
-  if (first) throw new ArchiveError('NOT_FOUND', 'it was deleted meanwhile');
-  yield CLOSE;
+interface Survey {
+  /** Changes exactly when an instance comes or goes; packing and tiering leave it alone. */
+  readonly version: string;
+  readonly syntaxOf: (sop: string) => string | null;
 }
 
-/**
- * Replaces the root of stored BulkDataURIs. The key with its quotes cannot occur inside a JSON string, where quotes are
- * escaped, so this needs no parsing; a tail that may be the beginning of one is kept for the next chunk.
- */
-export async function* rewriteBulkRoot(
-  chunks: AsyncIterable<Buffer>,
-  root: string,
-): AsyncGenerator<Buffer, void, void> {
-  const needle = Buffer.from(`"BulkDataURI":"${MOUNT}/`);
-  const replacement = Buffer.from(`"BulkDataURI":"${root}/`);
-  let held: Buffer = Buffer.alloc(0);
-  for await (const chunk of chunks) {
-    const text = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    let at = 0;
-    for (let found = text.indexOf(needle); found >= 0; found = text.indexOf(needle, at)) {
-      yield text.subarray(at, found);
-      yield replacement;
-      at = found + needle.length;
-    }
-    const keep = Math.min(needle.length - 1, text.length - at);
-    yield text.subarray(at, text.length - keep);
-    held = text.subarray(text.length - keep);
-  }
-  yield held;
-}
-
-/** Changes exactly when an instance comes or goes; packing and tiering leave it alone. */
-async function entityTag(exchange: Exchange, scope: Scope, root: string): Promise<string> {
-  const hash = createHash('sha256').update(root);
-  let count = 0;
+/** One pass over the rows of the scope. NOT_FOUND when it has none. */
+async function survey(exchange: Exchange, scope: Scope): Promise<Survey> {
+  const { archive } = exchange.services;
+  const hash = createHash('sha256');
+  const exceptions = new Map<string, string>();
+  let usual: string | undefined;
+  let known = true;
+  const take = ({ seq, sop, transferSyntax }: InstanceRecord) => {
+    hash.update(`${seq},`);
+    usual ??= transferSyntax;
+    if (transferSyntax !== usual && exceptions.size < EXCEPTIONS_MAX) exceptions.set(sop, transferSyntax);
+    else if (transferSyntax !== usual) known = false;
+  };
   const { study, series, sop } = scope;
-  if (series !== undefined && sop !== undefined) {
-    hash.update(`${(await exchange.services.archive.instance({ study, series, sop })).seq}`);
-    count = 1;
-  } else {
-    for await (const record of exchange.services.archive.instances(scope)) {
+  if (series !== undefined && sop !== undefined) take(await archive.instance({ study, series, sop }));
+  else {
+    for await (const record of archive.instances(scope)) {
       exchange.signal.throwIfAborted();
-      hash.update(`${record.seq},`);
-      count++;
+      take(record);
     }
   }
-  if (count === 0)
+  if (usual === undefined)
     throw new ArchiveError('NOT_FOUND', `this archive has no such ${series === undefined ? 'study' : 'series'}`);
-  return `W/"${hash.digest('base64url').slice(0, 32)}"`;
+  return {
+    version: hash.digest('base64url').slice(0, 32),
+    syntaxOf: (each) => (known ? (exceptions.get(each) ?? usual ?? null) : null),
+  };
 }
 
-/** Larger chunks for the socket: rewriting and picking make many small ones. */
-async function* gathered(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
-  let held: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of chunks) {
-    held.push(chunk);
-    length += chunk.length;
-    if (length < 64 * 1024) continue;
-    yield held.length === 1 ? chunk : Buffer.concat(held);
-    held = [];
-    length = 0;
-  }
-  if (length > 0) yield Buffer.concat(held);
-}
-
-/** GET of metadata. 404 when nothing is live, 304 by entity tag, gzip when accepted. */
-export async function retrieveMetadata(exchange: Exchange, scope: Scope): Promise<void> {
-  const type = negotiateJson(exchange.accept);
+/** The array as it is answered: with the syntax of each instance, only what was asked for, and links that lead back here. */
+function arrayOf(
+  exchange: Exchange,
+  scope: Scope,
+  fields: ReadonlySet<string> | null,
+  syntaxOf: Survey['syntaxOf'],
+): AsyncIterable<Buffer> {
   const root = exchange.linkRoot;
-  const etag = await entityTag(exchange, scope, root);
-  const asked = exchange.req.headers;
-  const headers = { 'Content-Type': type, ETag: etag, Vary: 'Accept-Encoding' };
-  if (noneMatchNames(asked['if-none-match'], etag)) {
-    sendEmpty(exchange, 304, headers);
-    return;
+  const value = (sop: string): string | null => {
+    const syntax = syntaxOf(sop);
+    return syntax === null ? null : `{"vr":"UI","Value":["${syntax}"]}`;
+  };
+  const add =
+    fields === null || fields.has(AVAILABLE_TRANSFER_SYNTAX) ? { tag: AVAILABLE_TRANSFER_SYNTAX, value } : null;
+  const text = editMetadata(arrayText(exchange.services.archive.metadata(scope)), { keep: fields, add });
+  return root === MOUNT ? text : rewriteBulkRoot(text, root);
+}
+
+/** PS3.18 F.2.1 and 8.7.3.2: in XML each instance is a document and a part of its own. */
+async function* xmlParts(array: AsyncIterable<Buffer>, location: string): AsyncGenerator<OutgoingPart, void, void> {
+  for await (const json of objectsOf(array)) {
+    async function* open(): AsyncGenerator<Uint8Array> {
+      for (const piece of nativeXml(json)) yield Buffer.from(piece);
+    }
+    yield { contentType: DICOM_XML, location, content: [{ length: null, open }] };
   }
-  if (exchange.isHead) {
-    sendEmpty(exchange, 200, headers);
-    return;
+}
+
+async function* xmlBytes(
+  exchange: Exchange,
+  array: AsyncIterable<Buffer>,
+  location: string,
+  boundary: string,
+): AsyncGenerator<Buffer, void, void> {
+  for await (const segment of multipartStream(xmlParts(array, location), boundary)) {
+    if (segment instanceof Uint8Array) yield Buffer.from(segment);
+    else for await (const piece of openSegment(segment, exchange.signal)) yield piece as Buffer;
   }
-  const plain = arrayText(exchange.services.archive.metadata(scope));
-  const text = gathered(root === MOUNT ? plain : rewriteBulkRoot(plain, root));
-  if (!/\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i.test(String(asked['accept-encoding'] ?? ''))) {
+}
+
+async function sendPacked(
+  exchange: Exchange,
+  headers: Readonly<Record<string, string>>,
+  text: AsyncIterable<Buffer>,
+): Promise<void> {
+  const encodings = String(exchange.req.headers['accept-encoding'] ?? '');
+  if (!/\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i.test(encodings)) {
     await sendStream(exchange, 200, headers, text);
     return;
   }
@@ -174,4 +142,28 @@ export async function retrieveMetadata(exchange: Exchange, scope: Scope): Promis
   source.on('error', (error) => gzip.destroy(error));
   exchange.signal.addEventListener('abort', () => source.destroy(), { once: true });
   await sendStream(exchange, 200, { ...headers, 'Content-Encoding': 'gzip' }, source.pipe(gzip));
+}
+
+/** GET of metadata. 404 when nothing is live, 400 for a bad includefield, 304 by entity tag, gzip when accepted. */
+export async function retrieveMetadata(exchange: Exchange, scope: Scope): Promise<void> {
+  const type = choose(exchange.accept);
+  const fields = fieldsOf(exchange);
+  const { version, syntaxOf } = await survey(exchange, scope);
+  const variant = createHash('sha256').update([EDITION, type, exchange.linkRoot, ...(fields ?? ['all'])].join(' '));
+  const etag = `W/"${version}.${variant.digest('base64url').slice(0, 10)}"`;
+  const unchanging = { ETag: etag, Vary: 'Accept, Accept-Encoding' };
+  if (noneMatchNames(exchange.req.headers['if-none-match'], etag)) {
+    sendEmpty(exchange, 304, unchanging);
+    return;
+  }
+  const boundary = type === DICOM_XML ? drawBoundary(exchange.services.random) : null;
+  const headers = { ...unchanging, 'Content-Type': boundary === null ? type : multipartType(type, boundary) };
+  if (exchange.isHead) {
+    sendEmpty(exchange, 200, headers);
+    return;
+  }
+  const array = arrayOf(exchange, scope, fields, syntaxOf);
+  const location = `${scopeLocation(exchange.linkRoot, scope)}/metadata`;
+  const text = boundary === null ? array : xmlBytes(exchange, array, location, boundary);
+  await sendPacked(exchange, headers, gathered(text));
 }

@@ -7,7 +7,7 @@ import {
   type TransferSyntax,
   transferSyntaxOf,
 } from '../dicom/transfer-syntax.js';
-import { ArchiveError } from '../tiering/core/errors.js';
+import { ArchiveError, hasCode } from '../tiering/core/errors.js';
 import { covers, type MediaRange, wantedItem } from './accept.js';
 import { canonicalType, DEFAULT_SYNTAXES, DICOM, type Label, OCTETS, storedLabel } from './media-types.js';
 import { HttpProblem } from './problem.js';
@@ -75,14 +75,17 @@ function availablePixels(stored: TransferSyntax, gives: Gives): readonly string[
   return all.map(({ type, syntax }) => mediaRange(type, syntax, 'multipart'));
 }
 
-/**
- * Chooses how pixel data is given; `count` says how many items that makes under a label, and a single part is only given of one. 406,
- * listing what could be had, when no range fits.
- */
+/** The packaging of what is asked for: how many items it makes under a label, and how one goes to who accepts anything. */
+export interface Packaging {
+  readonly count: (label: Label) => number;
+  readonly either: 'multipart' | 'single';
+}
+
+/** Chooses how pixel data is given. A single part is only given of one item. 406, listing what could be had, when no range fits. */
 export function negotiatePixels(
   accept: readonly MediaRange[],
   stored: TransferSyntax,
-  count: (label: Label) => number,
+  packaging: Packaging,
   gives: Gives,
 ): Choice {
   const asIs = storedLabel(stored);
@@ -93,8 +96,9 @@ export function negotiatePixels(
     const labels = range.syntaxes.length > 0 ? namedPixels(range, wanted, stored) : unnamedPixels(wanted, stored);
     for (const label of labels) {
       if (label.syntax !== asIs.syntax && !gives(label.syntax)) continue;
-      if (item.wrap !== 'single') return { ...label, wrap: 'multipart' };
-      if (count(label) === 1) return { ...label, wrap: 'single' };
+      const one = packaging.count(label) === 1;
+      const wrap = item.wrap === 'either' ? (one ? packaging.either : 'multipart') : item.wrap;
+      if (wrap === 'multipart' || one) return { ...label, wrap };
       onlyMany = true;
     }
   }
@@ -140,4 +144,14 @@ export function availableInstances(stored: string, gives: Gives): readonly strin
   return [stored, ...made.filter((syntax) => syntax !== stored && gives(syntax))].map((syntax) =>
     mediaRange(DICOM, syntax, 'multipart'),
   );
+}
+
+/** What a codec cannot do with these very pixels (bits, samples) is no fault of the server: the client may ask otherwise. */
+export async function acceptable<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!hasCode(error, 'NOT_SUPPORTED')) throw error;
+    throw new HttpProblem(406, `${error.message}; transfer-syntax=* gives it as it is stored`, { cause: error });
+  }
 }

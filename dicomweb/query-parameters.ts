@@ -94,7 +94,7 @@ function matchOf(name: string, text: string, limits: DicomwebLimits): Match {
   return { path, vr, values: values.length === 0 ? [''] : values.map((value) => value.replaceAll(/\*{2,}/g, '*')) };
 }
 
-function includesOf(texts: readonly string[], limits: DicomwebLimits): QuerySpec['include'] {
+export function includesOf(texts: readonly string[], limits: DicomwebLimits): QuerySpec['include'] {
   const tags = new Set<string>();
   for (const text of texts) {
     for (const field of text.split(',')) {

@@ -17,6 +17,7 @@ import {
   multipartType,
   type OutgoingPart,
 } from './multipart-writer.js';
+import { acceptable } from './negotiation.js';
 import { HttpProblem } from './problem.js';
 import { sendAnswer } from './send.js';
 import { sendSinglePart } from './single-part.js';
@@ -93,13 +94,13 @@ export async function retrieveInstances(exchange: Exchange, scope: Scope): Promi
   if (container === 'bulkdata') return retrieveAllBulkData(exchange, scope, 'bulkdata');
   const plan = await planInstances(exchange, scope, ranges, container === 'zip' ? null : EXPLICIT_LITTLE);
   const [first] = plan.held ?? [];
-  if (container === 'single' && first !== undefined) return sendOne(exchange, first);
+  if (container === 'single' && first !== undefined) return acceptable(sendOne(exchange, first));
   const { status, headers } = partialAnswer(plan.omitted);
   if (container === 'zip')
     return sendZip(exchange, scope, status, headers, plannedOf(exchange, scope, plan), plan.held);
   const root = exchange.linkRoot;
   const boundary = drawBoundary(exchange.services.random);
-  await sendAnswer(exchange, {
+  const answer = sendAnswer(exchange, {
     status,
     headers: { ...headers, 'Content-Type': multipartType(DICOM, boundary) },
     // Known lengths let a client show progress; a study too large to hold is read from the index once more.
@@ -112,4 +113,5 @@ export async function retrieveInstances(exchange: Exchange, scope: Scope): Promi
           ),
     segments: multipartStream(partsOf(exchange, scope, plan, root), boundary),
   });
+  await acceptable(answer);
 }

@@ -26,6 +26,8 @@ describe('matchPath', () => {
       'metadata',
       { study: '1.2', series: '1.3', sop: '1.4' },
     ],
+    ['/dicomweb/studies/1.2/bulkdata', 'all-bulkdata', { study: '1.2' }],
+    ['/dicomweb/studies/1.2/series/1.3/pixeldata', 'all-pixeldata', { study: '1.2', series: '1.3' }],
     ['/dicomweb/studies/1.2/thumbnail', 'later', { study: '1.2' }],
     ['/dicomweb/studies/1.2/series/1.3/reject/113001%5EDCM', 'later', { study: '1.2', series: '1.3' }],
   ])('%s is %s', (path, resource, scope) => {
@@ -51,7 +53,8 @@ describe('matchPath', () => {
     '/dicomweb/studies/1.2/frames/1',
     '/dicomweb/studies/1.2/instances/1.4',
     `${instance}/frames`,
-    `${instance}/bulkdata`,
+    '/dicomweb/studies/1.2/bulkdata/7FE00010',
+    `${instance}/pixeldata/1`,
     `${instance}/frames/1/2`,
     `${instance}/metadata/1`,
     '/dicomweb/studies/1.2/series/1.3/x',

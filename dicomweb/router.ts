@@ -19,6 +19,8 @@ export type Resource =
   | 'metadata'
   | 'frames'
   | 'bulkdata'
+  | 'all-bulkdata'
+  | 'all-pixeldata'
   /** Known to the standard or to clients, and not done by this version. */
   | 'later';
 
@@ -97,7 +99,10 @@ function matchLeaf(scope: Scope, segments: readonly string[]): Target | null {
       if (tail.length === 1) return { resource: 'frames', scope, rest: tail[0] ?? '' };
       return tail[1] === 'rendered' || tail[1] === 'thumbnail' ? { resource: 'later', scope, rest: tail[1] } : null;
     case 'bulkdata':
-      return one && tail.length > 0 ? { resource: 'bulkdata', scope, rest: tail.join('/') } : null;
+      if (tail.length === 0) return { resource: 'all-bulkdata', scope, rest: '' };
+      return one ? { resource: 'bulkdata', scope, rest: tail.join('/') } : null;
+    case 'pixeldata':
+      return tail.length === 0 ? { resource: 'all-pixeldata', scope, rest: '' } : null;
     case 'rendered':
     case 'thumbnail':
       // The aliases /rendered/N and /thumbnail/N are what cornerstone makes of /frames/N.

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rewriteBulkRoot } from './metadata.js';
+import { rewriteBulkRoot } from './metadata-text.js';
 
 async function rewrite(text: string, size: number, root: string): Promise<string> {
   async function* chunks(): AsyncGenerator<Buffer> {
