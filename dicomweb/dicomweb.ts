@@ -95,7 +95,7 @@ export function createDicomweb(options: DicomwebOptions): Dicomweb {
   const services: Services = {
     archive: options.archive,
     pixels: options.pixels ?? null,
-    pixelMemory: new Semaphore(limits.pixelBytesMax),
+    pixelBudget: { memory: new Semaphore(limits.pixelBytesMax), slots: new Semaphore(limits.transcodesMax) },
     limits,
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,

@@ -18,7 +18,7 @@ async function seen<T>(
   const services = {
     archive: new MemoryArchive(),
     pixels: null,
-    pixelMemory: new Semaphore(1),
+    pixelBudget: { memory: new Semaphore(1), slots: new Semaphore(1) },
     limits: DEFAULT_LIMITS,
     clock: systemClock,
     random: systemRandom,

@@ -26,8 +26,8 @@ export interface Services {
   readonly archive: ImageArchive;
   /** Null: nothing is decoded or rendered here, everything is given as it is stored. */
   readonly pixels: PixelWorkers | null;
-  /** Bytes of frames that are being transcoded and sent, of `limits.pixelBytesMax`. */
-  readonly pixelMemory: Semaphore;
+  /** Frames that are being transcoded and sent: their bytes, and how many are at the codecs. */
+  readonly pixelBudget: { readonly memory: Semaphore; readonly slots: Semaphore };
   readonly limits: DicomwebLimits;
   readonly clock: Clock;
   readonly random: Random;

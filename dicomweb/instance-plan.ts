@@ -9,7 +9,7 @@ import type { MediaRange } from './accept.js';
 import type { Exchange } from './exchange.js';
 import { instanceJson } from './instance-json.js';
 import { type OpenInstance, openScope } from './instance-parts.js';
-import { availableInstances, negotiateSyntax, storedSyntax } from './negotiation.js';
+import { availableInstances, negotiateSyntaxes, storedSyntax } from './negotiation.js';
 import { HttpProblem } from './problem.js';
 import { instancesGiven } from './transcoding.js';
 
@@ -43,26 +43,39 @@ async function holdsPixels(exchange: Exchange, instance: OpenInstance, syntax: s
   return numbers === 'integer' && (bitsAllocated === 8 || bitsAllocated === 16);
 }
 
-/** Whether a transcoded instance will come out whole. One that was deleted meanwhile is left to the sender to find. */
-async function fits(exchange: Exchange, { record, syntax }: Planned): Promise<boolean> {
+/** Whether a transcoded instance will come out whole. */
+async function fits(exchange: Exchange, record: InstanceRecord, syntax: string): Promise<boolean> {
   if (syntax === record.transferSyntax) return true;
   const stored = storedSyntax(record.transferSyntax);
   if (!stored.encapsulated && transferSyntaxOf(syntax)?.encapsulated !== true) return true;
-  try {
-    return await holdsPixels(exchange, await openScope(exchange.services.archive, record), syntax);
-  } catch (error) {
-    if (hasCode(error, 'NOT_FOUND')) return false;
-    throw error;
-  }
+  return holdsPixels(exchange, await openScope(exchange.services.archive, record), syntax);
 }
 
-async function allFit(exchange: Exchange, planned: readonly Planned[]): Promise<readonly Planned[]> {
+/** The instance in the first of `syntaxes` that holds it; null when none does, or it was deleted meanwhile. */
+async function placed(
+  exchange: Exchange,
+  record: InstanceRecord,
+  syntaxes: readonly string[],
+): Promise<Planned | null> {
+  try {
+    for (const syntax of syntaxes) if (await fits(exchange, record, syntax)) return { record, syntax };
+  } catch (error) {
+    if (!hasCode(error, 'NOT_FOUND')) throw error;
+  }
+  return null;
+}
+
+async function placeAll(
+  exchange: Exchange,
+  records: readonly InstanceRecord[],
+  targetsOf: (stored: string) => readonly string[],
+): Promise<readonly Planned[]> {
   const kept: Planned[] = [];
-  for (let at = 0; at < planned.length; at += CHECKS_AT_ONCE) {
+  for (let at = 0; at < records.length; at += CHECKS_AT_ONCE) {
     exchange.signal.throwIfAborted();
-    const batch = planned.slice(at, at + CHECKS_AT_ONCE);
-    const fitting = await Promise.all(batch.map((each) => fits(exchange, each)));
-    kept.push(...batch.filter((_, index) => fitting[index]));
+    const batch = records.slice(at, at + CHECKS_AT_ONCE);
+    const found = await Promise.all(batch.map((record) => placed(exchange, record, targetsOf(record.transferSyntax))));
+    kept.push(...found.filter((each) => each !== null));
   }
   return kept;
 }
@@ -122,26 +135,25 @@ export async function planInstances(
   unnamed: string | null,
 ): Promise<Plan> {
   const found = await findRecords(exchange, scope);
-  const targets = new Map<string, string | null>();
-  const targetOf = (stored: string): string | null => {
+  const targets = new Map<string, readonly string[]>();
+  const targetsOf = (stored: string): readonly string[] => {
     const known = targets.get(stored);
     if (known !== undefined) return known;
     const gives = instancesGiven(exchange.services, storedSyntax(stored));
-    const target = negotiateSyntax(ranges, stored, gives, unnamed ?? stored);
-    targets.set(stored, target);
-    return target;
-  };
-  const place = (record: InstanceRecord): Planned | null => {
-    const syntax = targetOf(record.transferSyntax);
-    return syntax === null ? null : { record, syntax };
+    const found = negotiateSyntaxes(ranges, stored, gives, unnamed ?? stored);
+    targets.set(stored, found);
+    return found;
   };
   if (found.held === null) {
-    const refused = [...found.syntaxes].filter(([stored]) => targetOf(stored) === null);
+    const refused = [...found.syntaxes].filter(([stored]) => targetsOf(stored).length === 0);
     if (refused.length === found.syntaxes.size) throw notAcceptable(exchange, found.syntaxes.keys());
+    const place = (record: InstanceRecord): Planned | null => {
+      const [syntax] = targetsOf(record.transferSyntax);
+      return syntax === undefined ? null : { record, syntax };
+    };
     return { held: null, omitted: refused.reduce((sum, [, count]) => sum + count, 0), place };
   }
-  const placed = found.held.map(place).filter((each) => each !== null);
-  const held = await allFit(exchange, placed);
+  const held = await placeAll(exchange, found.held, targetsOf);
   if (held.length === 0) throw notAcceptable(exchange, found.syntaxes.keys());
-  return { held, omitted: found.held.length - held.length, place };
+  return { held, omitted: found.held.length - held.length, place: () => null };
 }

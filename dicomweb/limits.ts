@@ -26,6 +26,7 @@ export interface DicomwebLimits {
   readonly heldInstancesMax: number;
   readonly retryAfterSeconds: number;
   readonly pixelBytesMax: number;
+  readonly transcodesMax: number;
   readonly framesAhead: number;
   readonly frameAheadBytesMax: number;
 }
@@ -70,6 +71,8 @@ export const DEFAULT_LIMITS: DicomwebLimits = {
   retryAfterSeconds: 5,
   /** Frames of all requests that are being read, transcoded or sent: the memory ceiling of transcoding. Who comes later waits. */
   pixelBytesMax: 512 * 1024 * KiB,
+  /** Frames at the codecs at a time, of all requests: they refuse above 256, and a frame in the middle of an answer must not be. */
+  transcodesMax: 64,
   /** Frames of one request that are read and transcoded while one is sent: enough to keep two threads busy. */
   framesAhead: 2,
   /** Of one that is; larger ones are transcoded when their turn comes, since each would be held for as long as the client takes. */

@@ -120,22 +120,17 @@ function wantedSyntaxes(range: MediaRange, stored: string, unnamed: string): rea
 }
 
 /**
- * The transfer syntax in which an instance stored as `stored` goes to a client that accepts `ranges` (of one container); null when
- * none of them can be given. `unnamed` is what no transfer-syntax parameter means.
+ * The transfer syntaxes in which an instance stored as `stored` may go to a client that accepts `ranges` (of one container), best first;
+ * none when it cannot be given. `unnamed` is what no transfer-syntax parameter means.
  */
-export function negotiateSyntax(
+export function negotiateSyntaxes(
   ranges: readonly MediaRange[],
   stored: string,
   gives: Gives,
-  unnamed: string = EXPLICIT_LITTLE,
-): string | null {
-  for (const range of ranges) {
-    for (const syntax of wantedSyntaxes(range, stored, unnamed)) {
-      if (syntax === stored) return syntax;
-      if (!neverMade(syntax) && gives(syntax)) return syntax;
-    }
-  }
-  return null;
+  unnamed: string,
+): readonly string[] {
+  const wanted = ranges.flatMap((range) => wantedSyntaxes(range, stored, unnamed));
+  return [...new Set(wanted)].filter((syntax) => syntax === stored || (!neverMade(syntax) && gives(syntax)));
 }
 
 /** Everything that an instance stored as `stored` can be given as. */

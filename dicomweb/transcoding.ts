@@ -42,7 +42,7 @@ function maybeLossy(stored: TransferSyntax): boolean {
 /** A frame in its new syntax; `done` gives its memory back to the budget and must be called once. */
 export interface TakenFrame {
   readonly frame: Frame;
-  done(): void;
+  readonly done: () => void;
 }
 
 /** What a run of frames is about. */
@@ -80,7 +80,7 @@ export class TranscodedFrames {
     const { framesAhead, frameAheadBytesMax } = this.#services.limits;
     for (let next = index + 1; next <= index + framesAhead && next < this.#run.frames.length; next++) {
       if (this.#bytes(next) > frameAheadBytesMax) break;
-      this.#begin(next);
+      void this.#begin(next);
     }
     return taken;
   }
@@ -119,18 +119,19 @@ export class TranscodedFrames {
   }
 
   async #transcode(number: number, bytes: number): Promise<TakenFrame> {
-    const { archive, pixels: workers, pixelMemory } = this.#services;
+    const { archive, pixels: workers, pixelBudget } = this.#services;
     if (workers === null) throw new ArchiveError('NOT_SUPPORTED', 'this server has no codecs');
     const { instance, pixels, syntax } = this.#run;
-    await pixelMemory.acquire(bytes, this.#signal);
+    await pixelBudget.memory.acquire(bytes, this.#signal);
     let held = true;
     const done = () => {
-      if (held) pixelMemory.release(bytes);
+      if (held) pixelBudget.memory.release(bytes);
       held = false;
     };
     try {
       const stored = await storedFrame(archive, instance, pixels, number, this.#signal);
-      return { frame: await workers.transcode(stored, syntax, this.#signal), done };
+      const work = () => workers.transcode(stored, syntax, this.#signal);
+      return { frame: await pixelBudget.slots.run(work, { signal: this.#signal }), done };
     } catch (error) {
       done();
       throw error;

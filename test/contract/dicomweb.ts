@@ -6,6 +6,7 @@ import { DicomwebRig } from '../support/dicomweb-rig.js';
 import { describeMetadata, describeSearch } from './dicomweb/find.js';
 import { describeBulkData, describeFrames, describeRetrieve } from './dicomweb/retrieve.js';
 import { describeProtocol, describeStore } from './dicomweb/store.js';
+import { describeZip } from './dicomweb/zip.js';
 
 export interface ArchiveUnderTest {
   readonly archive: Archive;
@@ -32,6 +33,7 @@ export function describeDicomweb(name: string, makeArchive: () => Promise<Archiv
     describeMetadata(rigOf);
     describeFrames(rigOf);
     describeBulkData(rigOf);
+    describeZip(rigOf);
     describeProtocol(rigOf);
   });
 }
