@@ -40,7 +40,7 @@ export function openInstance(exchange: Exchange): Promise<OpenInstance> {
 }
 
 /** Any instance with its layout. NOT_FOUND when it is not live. */
-export async function openScope(archive: Archive, { study, series, sop }: Required<Scope>): Promise<OpenInstance> {
+export async function openScope(archive: ImageArchive, { study, series, sop }: Required<Scope>): Promise<OpenInstance> {
   const record = await archive.instance({ study, series, sop });
   return { record, layout: layoutOf(record) };
 }
