@@ -1,9 +1,10 @@
 // The pixel pool with its real threads: what comes back, what is moved, what is refused before it is decoded, and what happens
 // to a frame that is too slow, one too many, or not wanted any more.
+import { randomFillSync } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Frame } from '../dicom/codecs/frame.js';
-import { EXPLICIT_LITTLE, JPEG_2000_LOSSLESS } from '../dicom/transfer-syntax.js';
-import { nativeFrame } from '../test/support/frames.js';
+import { EXPLICIT_LITTLE, JPEG_2000_LOSSLESS, RLE_LOSSLESS } from '../dicom/transfer-syntax.js';
+import { describedAs, nativeFrame } from '../test/support/frames.js';
 import type { ErrorCode } from '../tiering/core/errors.js';
 import { createPixelPool, type PixelPool, type PixelPoolOptions } from './pixel-pool.js';
 
@@ -72,16 +73,22 @@ describe('the pixel pool', () => {
   });
 
   it('ends the thread of a frame that takes too long, and goes on with another', async () => {
-    const pool = start({ taskTimeoutMs: 500 });
-    await expectCode(pool.transcode(nativeFrame('u16', 4096, 4096, 1, 0.5), JPEG_2000_LOSSLESS), 'UNAVAILABLE');
+    const pool = start({ taskTimeoutMs: 1500 });
+    // 64 MiB of noise: seconds of JPEG 2000.
+    const slow: Frame = {
+      syntax: EXPLICIT_LITTLE,
+      pixels: describedAs('u16', 8192, 4096),
+      bytes: randomFillSync(new Uint8Array(8192 * 4096 * 2)),
+    };
+    await expectCode(pool.transcode(slow, JPEG_2000_LOSSLESS), 'UNAVAILABLE');
     const again = () =>
-      pool.transcode(nativeFrame('u8', 8, 8), JPEG_LS).then(
+      pool.transcode(nativeFrame('u8', 8, 8), RLE_LOSSLESS).then(
         () => true,
         () => false,
       );
-    await expect.poll(again, { timeout: 10_000 }).toBe(true);
+    await expect.poll(again, { timeout: 40_000 }).toBe(true);
     expect(pool.pending).toBe(0);
-  });
+  }, 60_000);
 
   it('refuses one frame more than may wait, or than it may hold, and serves those that do', async () => {
     const outcomes = (tasks: readonly Promise<unknown>[]) =>

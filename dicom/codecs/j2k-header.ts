@@ -91,9 +91,12 @@ function readSize(segment: Buffer): SizeSegment {
   };
 }
 
-/** Follows the lengths of all tile-parts: they must lead to the end marker, past every tile (T.800 A.4.2). */
+/**
+ * Follows the lengths of all tile-parts (T.800 A.4.2): they must lead to the end marker, past every tile, and past as many parts of each as
+ * it says to have (0: it does not say).
+ */
 function assertTileParts(codestream: Buffer, first: number, tiles: number): void {
-  const seen = new Set<number>();
+  const found = new Map<number, { parts: number; promised: number }>();
   for (let at = first; ; ) {
     const marker = at + 2 <= codestream.length ? codestream.readUInt16BE(at) : 0;
     if (marker === EOC) break;
@@ -101,11 +104,16 @@ function assertTileParts(codestream: Buffer, first: number, tiles: number): void
     const tile = codestream.readUInt16BE(at + 4);
     const length = codestream.readUInt32BE(at + 6);
     if (tile >= tiles || (length !== 0 && length < 14)) throw corruptFrame('a JPEG 2000 tile-part that cannot be');
-    seen.add(tile);
+    const { parts, promised } = found.get(tile) ?? { parts: 0, promised: 0 };
+    found.set(tile, { parts: parts + 1, promised: Math.max(promised, codestream.readUInt8(at + 11)) });
     // Length 0: up to the end marker, which packet data cannot hold by chance.
     const end = length === 0 ? codestream.lastIndexOf(Buffer.of(0xff, 0xd9)) : at + length;
     if (end <= at) throw corruptFrame('a JPEG 2000 codestream without its end marker');
     at = end;
   }
-  if (seen.size !== tiles) throw corruptFrame('a JPEG 2000 codestream that lacks tiles');
+  if (found.size !== tiles) throw corruptFrame('a JPEG 2000 codestream that lacks tiles');
+  // More than promised is a fault of some old writers.
+  for (const { parts, promised } of found.values()) {
+    if (parts < promised) throw corruptFrame('a JPEG 2000 codestream that lacks parts of a tile');
+  }
 }

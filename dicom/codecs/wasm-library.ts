@@ -50,7 +50,9 @@ export class WasmLibrary<T> {
       return { ok: true, sound: true, value: work() };
     } catch (error) {
       if (error instanceof ArchiveError) return { ok: false, sound: true, error };
-      return { ok: false, sound: false, error: corruptFrame(`${this.#name} refused it`, error) };
+      // Emscripten throws a number for a C++ exception that has been unwound in order.
+      const sound = typeof error === 'number';
+      return { ok: false, sound, error: corruptFrame(`${this.#name} refused it`, error) };
     }
   }
 }
