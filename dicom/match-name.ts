@@ -1,9 +1,7 @@
 // Person names as queries compare them: all three groups, without regard to case and accents; and fuzzily,
-// by the beginnings of their words.
+// by the tokens of name-tokens.ts.
 import { fold, hasWildcard, trim, wildcardMatches } from './match-text.js';
-
-/** What stands between the words of a name, in keys as in values. */
-const SEPARATORS = /[\s^=,-]+/;
+import { type NameKeyWord, nameKeyWords, nameTokens } from './name-tokens.js';
 
 /** The words and parts of words that any name must contain, case and accents apart, to match `key` either way. */
 export function nameKeyParts(key: string): readonly string[] {
@@ -39,18 +37,19 @@ function groupMatches(keyGroup: string, group: string): boolean {
   return key.split('^').every((part, at) => trim(part) === '' || trim(part) === trim(components[at] ?? ''));
 }
 
-/** Each word of the key begins a word of the name, in any order and any group. */
+/** Each word of the key is found among what the name can be found by, in any order and group. */
 function fuzzyMatches(key: string, groups: readonly string[]): boolean {
-  const words = groups.flatMap((group) => fold(group).split(SEPARATORS)).filter((word) => word !== '');
-  const keyWords = fold(key)
-    .split(SEPARATORS)
-    .filter((word) => word !== '');
-  return (
-    keyWords.length > 0 &&
-    keyWords.every((keyWord) =>
-      hasWildcard(keyWord)
-        ? words.some((word) => wildcardMatches(`${keyWord}*`, word))
-        : words.some((word) => word.startsWith(keyWord)),
-    )
-  );
+  const words = nameKeyWords(key);
+  if (words.length === 0) return false;
+  const tokens = nameTokens(groups);
+  return words.every((word) => hasWord(tokens, word));
+}
+
+function hasWord(tokens: ReadonlySet<string>, { beginnings, sounds, pattern }: NameKeyWord): boolean {
+  if (sounds.some((sound) => tokens.has(sound))) return true;
+  for (const token of tokens) {
+    if (pattern !== null && wildcardMatches(pattern, token)) return true;
+    if (beginnings.some((beginning) => token.startsWith(beginning))) return true;
+  }
+  return false;
 }

@@ -91,3 +91,26 @@ export function keyInterval(vr: string, key: string): Interval | null {
 export function overlaps(a: Interval, b: Interval): boolean {
   return a.from <= b.to && b.from <= a.to;
 }
+
+/** The two ends of `a-b`, `a-` or `-b` of VR DA or TM, empty where open; null for a single value and anything else. */
+export function rangeEnds(vr: 'DA' | 'TM', key: string): readonly [from: string, to: string] | null {
+  const [from = '', to, ...more] = key.split('-').map((end) => end.trim());
+  if (to === undefined || more.length > 0 || (from === '' && to === '')) return null;
+  const known = [from, to].every((end) => end === '' || valueInterval(vr, end) !== null);
+  return known ? [from, to] : null;
+}
+
+/**
+ * Whether a date and a time, taken as one moment, lie in the moments from the beginnings to the ends of two ranges of the same
+ * form (PS3.4 C.2.2.2.5: combined datetime matching). A value without a time is the whole of its day.
+ */
+export function dateTimeMatches(dates: string, times: string, date: string, time: string): boolean {
+  const [fromDate, toDate] = rangeEnds('DA', dates) ?? ['', ''];
+  const [fromTime, toTime] = rangeEnds('TM', times) ?? ['', ''];
+  const day = normalDate(date);
+  if (day === null) return false;
+  const within = timeInterval(time) ?? { from: '', to: LATEST };
+  const from = fromDate === '' ? EARLIEST : (normalDate(fromDate) ?? '') + (timeInterval(fromTime)?.from ?? '');
+  const to = toDate === '' ? LATEST : (normalDate(toDate) ?? '') + (timeInterval(toTime)?.to ?? LATEST);
+  return overlaps({ from: day + within.from, to: day + within.to }, { from, to });
+}

@@ -2,10 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fold, wildcardMatches } from './match-text.js';
 import { keyInterval, valueInterval } from './match-time.js';
-import { type DicomJsonObject, isUniversal, matches } from './matching.js';
+import { type AttributeKey, type DicomJsonObject, isUniversal, type MatchOptions, matchesAll } from './matching.js';
 
 const SEED = Number(process.env['SEED'] ?? 20_261_121);
 const TAG = '00100010';
+
+const matches = (object: DicomJsonObject, key: AttributeKey, options: MatchOptions) =>
+  matchesAll(object, [key], options);
 
 function holds(vr: string, value: unknown, wanted: string | readonly string[], fuzzy = false): boolean {
   const values = typeof wanted === 'string' ? [wanted] : wanted;
@@ -64,6 +67,37 @@ describe('attribute matching (PS3.4 C.2.2.2)', () => {
     expect(matches(object, key('RP2'), { fuzzy: false })).toBe(false);
     expect(matches(object, { path: ['00400275'], vr: 'SQ', values: ['x'] }, { fuzzy: false })).toBe(false);
   });
+
+  it('wants one item of a sequence that has all of what is asked of it', () => {
+    const item = (procedure: string, step: string) => ({
+      '00401001': { vr: 'SH', Value: [procedure] },
+      '00400009': { vr: 'SH', Value: [step] },
+    });
+    const object = {
+      '00400275': { vr: 'SQ', Value: [item('RP1', 'S1'), item('RP2', 'S2')] },
+    } as unknown as DicomJsonObject;
+    const keys = (procedure: string, step: string) => [
+      { path: ['00400275', '00401001'], vr: 'SH', values: [procedure] },
+      { path: ['00400275', '00400009'], vr: 'SH', values: [step] },
+    ];
+    expect(matchesAll(object, keys('RP1', 'S1'), { fuzzy: false })).toBe(true);
+    expect(matchesAll(object, keys('RP2', ''), { fuzzy: false })).toBe(true);
+    expect(matchesAll(object, keys('RP1', 'S2'), { fuzzy: false })).toBe(false);
+  });
+
+  it('finds what has no value when that is asked for', () => {
+    const empty = { path: [TAG], vr: 'LO', values: [''], empty: true };
+    for (const object of [
+      {},
+      { [TAG]: { vr: 'LO' } },
+      { [TAG]: { vr: 'LO', Value: [' ', null] } },
+      { [TAG]: { vr: 'PN', Value: [{}] } },
+    ]) {
+      expect(matches(object, empty, { fuzzy: false })).toBe(true);
+    }
+    expect(matches({ [TAG]: { vr: 'LO', Value: ['a'] } }, empty, { fuzzy: false })).toBe(false);
+    expect(matches({}, { ...empty, path: ['00400275', TAG] }, { fuzzy: false })).toBe(true);
+  });
 });
 
 describe('dates and times', () => {
@@ -92,6 +126,35 @@ describe('dates and times', () => {
     expect(holds('TM', '10', '1100-1200')).toBe(false);
     expect(holds('TM', '110000', '1000-1100')).toBe(true);
     expect(holds('TM', '110100', '1000-1100')).toBe(false);
+  });
+
+  it('match a date and the time beside it as one moment', () => {
+    const at = (date: string, time: string | null, dates: string, times: string) =>
+      matches(
+        {
+          '00080020': { vr: 'DA', Value: [date] },
+          ...(time === null ? {} : { '00080030': { vr: 'TM', Value: [time] } }),
+        },
+        { path: ['00080020'], vr: 'DA', values: [dates], time: { tag: '00080030', range: times } },
+        { fuzzy: false },
+      );
+    // The example of PS3.4 C.2.2.2.5: one span from the 5th at 10:00 to the 7th at 18:00.
+    for (const [date, time, expected] of [
+      ['20060705', '0959', false],
+      ['20060705', '1000', true],
+      ['20060706', '0300', true],
+      ['20060706', null, true],
+      ['20060707', '175959', true],
+      ['20060707', '1801', false],
+      ['2006.07.06', '03', true],
+      ['unknown', '12', false],
+    ] as const) {
+      expect(at(date, time, '20060705-20060707', '1000-1800'), `${date} ${time}`).toBe(expected);
+    }
+    expect(at('20060708', '0100', '20060705-', '1000-')).toBe(true);
+    expect(at('20060705', '0100', '20060705-', '1000-')).toBe(false);
+    expect(at('20060705', '1700', '-20060705', '-1800')).toBe(true);
+    expect(at('20060705', '1900', '-20060705', '-1800')).toBe(false);
   });
 
   it('match date-times across offsets, and tell an offset from a range', () => {
@@ -141,6 +204,54 @@ describe('person names', () => {
     }
     for (const key of ['dong', 'wang li', '东']) expect(holds('PN', name, key, true), key).toBe(false);
     expect(holds('PN', { Alphabetic: 'Smith-Jones^Anna' }, 'jones', true)).toBe(true);
+  });
+
+  it('match fuzzily by sound, with letters that have no plain form, and without apostrophes', () => {
+    for (const [alphabetic, key] of [
+      ['Schmidt^Anna', 'smith'],
+      ['Müller^Jörg', 'mueller'],
+      ['Maier^Hans', 'meyer hans'],
+      ['Lee^Ann', 'li'],
+      ['Wałęsa^Lech', 'walesa'],
+      ['Strauß^Ida', 'strauss ida'],
+      ["O'Neil^Sam", 'oneil'],
+      ['Wang^XiaoDong', '*wangxiao*'],
+    ] as const) {
+      expect(holds('PN', { Alphabetic: alphabetic }, key, true), key).toBe(true);
+      expect(holds('PN', { Alphabetic: alphabetic }, key, false), key).toBe(false);
+    }
+    expect(holds('PN', { Alphabetic: 'Wu^Jin' }, 'yu', true)).toBe(false);
+  });
+
+  it('match Chinese names as they are read: in full, by first letters, without tones, family names in every reading', () => {
+    for (const [ideographic, keys] of [
+      ['张^伟', ['zhang wei', 'zhangwei', 'zw', 'wei zhang', 'Zhāng', 'zhang1 wei3', '*zhangw*', '张伟', 'ZW']],
+      ['张伟', ['zhang wei', 'zhangwei', 'zw', 'wei', '伟']],
+      ['单^雄信', ['shan', 'shanxiongxin', 'sxx', 'dan xiong']],
+      ['曾^国藩', ['zeng guofan', 'zgf']],
+      ['仇^英', ['qiu ying']],
+      ['解^缙', ['xie jin']],
+      ['尉迟^恭', ['yuchi gong', 'ycg']],
+      ['吕^布', ['lv bu', 'lu bu', 'lü bu', 'lyu bu']],
+      ['欧阳^娜娜', ['ouyang', 'ouyangnana', 'oynn', '欧阳娜', '娜娜']],
+      ['張^偉', ['zhang wei']],
+    ] as const) {
+      for (const key of keys)
+        expect(holds('PN', { Ideographic: ideographic }, key, true), `${ideographic} ${key}`).toBe(true);
+    }
+    for (const key of ['zhang li', 'wz x', 'hang', '张李']) {
+      expect(holds('PN', { Ideographic: '张^伟' }, key, true), key).toBe(false);
+    }
+    expect(holds('PN', { Ideographic: '张^伟' }, 'zhangwei', false)).toBe(false);
+  });
+
+  it('take hostile names and keys in a moment', () => {
+    const begin = process.cpuUsage().user;
+    const long = '单'.repeat(5_000);
+    expect(
+      holds('PN', { Alphabetic: 'a '.repeat(20_000), Ideographic: long, Phonetic: long }, 'x*y?'.repeat(200), true),
+    ).toBe(false);
+    expect(process.cpuUsage().user - begin).toBeLessThan(2_000_000);
   });
 });
 

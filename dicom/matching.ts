@@ -2,7 +2,7 @@
 // index does to be fast may only leave out what this would refuse.
 import { nameMatches } from './match-name.js';
 import { hasWildcard, trim, wildcardMatches } from './match-text.js';
-import { keyInterval, overlaps, valueInterval } from './match-time.js';
+import { dateTimeMatches, keyInterval, overlaps, valueInterval } from './match-time.js';
 
 export interface DicomJsonElement {
   readonly vr?: unknown;
@@ -17,6 +17,8 @@ export interface AttributeKey {
   readonly path: readonly string[];
   readonly vr: string;
   readonly values: readonly string[];
+  readonly empty?: boolean;
+  readonly time?: { readonly tag: string; readonly range: string };
 }
 
 export interface MatchOptions {
@@ -37,28 +39,66 @@ export function tellingValues(key: AttributeKey): readonly string[] {
 
 /** Whether `key` matches every object, also one without the attribute. */
 export function isUniversal(key: AttributeKey): boolean {
+  if (key.empty === true) return false;
   const values = tellingValues(key);
   return values.length === 0 || (WILDCARDS.has(key.vr) && values.some((value) => /^\*+$/.test(value)));
 }
 
-/** Whether the attribute of `object` at the key's path matches any of the key's values. */
-export function matches(object: DicomJsonObject, key: AttributeKey, options: MatchOptions): boolean {
-  if (isUniversal(key)) return true;
-  if (key.path.length === 0 || key.path.length > DEPTH_MAX) return false;
-  return matchesAt(object, key, 0, options);
+/**
+ * Whether `object` matches all of the keys. Keys of attributes inside of one sequence must be matched by one and the same item
+ * of it (PS3.4 C.2.2.2.6).
+ */
+export function matchesAll(object: DicomJsonObject, keys: readonly AttributeKey[], options: MatchOptions): boolean {
+  const telling = keys.filter((key) => !isUniversal(key));
+  if (telling.some((key) => key.path.length === 0 || key.path.length > DEPTH_MAX)) return false;
+  return matchesAt(object, telling, 0, options);
 }
 
-function matchesAt(object: DicomJsonObject, key: AttributeKey, depth: number, options: MatchOptions): boolean {
-  const tag = key.path[depth];
-  const element = tag === undefined ? undefined : object[tag];
-  const values = element?.Value;
-  if (!Array.isArray(values)) return false;
-  if (depth + 1 < key.path.length) {
-    // PS3.4 C.2.2.2.6: a sequence matches when one of its items does.
-    return values.some((item) => isObject(item) && matchesAt(item as DicomJsonObject, key, depth + 1, options));
+/** `keys` agree in what precedes `depth` of their paths. */
+function matchesAt(
+  object: DicomJsonObject,
+  keys: readonly AttributeKey[],
+  depth: number,
+  options: MatchOptions,
+): boolean {
+  const inItems = new Map<string, AttributeKey[]>();
+  for (const key of keys) {
+    const tag = key.path[depth] ?? '';
+    if (depth + 1 === key.path.length) {
+      if (!matchesHere(object, tag, key, options)) return false;
+    } else inItems.set(tag, [...(inItems.get(tag) ?? []), key]);
+  }
+  for (const [tag, inside] of inItems) {
+    const items = valuesOf(object[tag]).filter(isObject);
+    // No item at all is an item without the attribute, for keys that ask for that.
+    const candidates = items.length === 0 ? [{}] : items;
+    if (!candidates.some((item) => matchesAt(item as DicomJsonObject, inside, depth + 1, options))) return false;
+  }
+  return true;
+}
+
+function valuesOf(element: DicomJsonElement | undefined): readonly unknown[] {
+  return Array.isArray(element?.Value) ? element.Value : [];
+}
+
+function matchesHere(object: DicomJsonObject, tag: string, key: AttributeKey, options: MatchOptions): boolean {
+  const element = object[tag];
+  const values = valuesOf(element);
+  if (key.empty === true) return values.every(isEmpty);
+  const { time } = key;
+  if (time !== undefined) {
+    return tellingValues(key).some((range) =>
+      dateTimeMatches(range, time.range, String(values[0] ?? ''), String(valuesOf(object[time.tag])[0] ?? '')),
+    );
   }
   const vr = key.vr === 'UN' && typeof element?.vr === 'string' ? element.vr : key.vr;
   return tellingValues(key).some((wanted) => values.some((value) => valueMatches(vr, wanted, value, options)));
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === null || value === undefined) return true;
+  if (typeof value === 'string') return trim(value) === '';
+  return isObject(value) && Object.values(value).every(isEmpty);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -76,7 +116,8 @@ function valueMatches(vr: string, wanted: string, value: unknown, options: Match
   return trim(wanted) === text;
 }
 
-function groupsOf(value: unknown): readonly string[] {
+/** The groups of a PN value as DICOM JSON has it: alphabetic, ideographic, phonetic; empty text for one that is not there. */
+export function groupsOf(value: unknown): readonly string[] {
   if (typeof value === 'string') return value.split('=');
   if (!isObject(value)) return [];
   return [value['Alphabetic'], value['Ideographic'], value['Phonetic']].map((group) =>

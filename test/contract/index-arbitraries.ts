@@ -15,6 +15,8 @@ const NAMES = [
   { Alphabetic: 'Yamada^Tarou', Ideographic: '山田^太郎', Phonetic: 'やまだ^たろう' },
   { Alphabetic: "O'Neil-Smith^Sam" },
   { Ideographic: '𠮷田^一' },
+  { Ideographic: '单^雄信' },
+  { Alphabetic: 'Schmidt^Łucja' },
   { Alphabetic: 'ΑΣΑΣ^ς' },
 ];
 
@@ -117,6 +119,34 @@ const textKey = fc
     const holed = letters.map((letter, at) => (at % 3 === from % 3 ? '?' : letter)).join('');
     return [text, `*${part}*`, `${part}*`, `*${part}`, holed, `${part}*${letters.slice(-1).join('')}`][shape] ?? text;
   });
+/** What people type to find those names otherwise than they are written. */
+const nameKey = fc.constantFrom(
+  'wxd',
+  'wangxiao',
+  'xiaodong wang',
+  '*wang*',
+  'ouyang',
+  'oynn',
+  'shan',
+  'cxx',
+  'mueller',
+  'mular',
+  'smith lucja',
+  'oneil',
+  'sam oneil',
+  '王小',
+  'm?ller',
+  'w*g',
+  '*x',
+  'jor',
+  'yamata',
+  'O',
+  '小',
+  'wang1 xiao3',
+  '=',
+  '-',
+  "'",
+);
 const dateKey = fc
   .tuple(date, date, fc.nat(4))
   .map(([a, b, shape]) => [a, `${a}-${b}`, `${a}-`, `-${b}`, '20240101-20240131'][shape] ?? a);
@@ -127,9 +157,26 @@ function key(tag: string, vr: string, value: fc.Arbitrary<string>): fc.Arbitrary
 
 const anyKey: fc.Arbitrary<AttributeMatch> = fc.oneof(
   { weight: 4, arbitrary: key('00100010', 'PN', textKey) },
+  { weight: 3, arbitrary: key('00100010', 'PN', nameKey) },
+  { weight: 1, arbitrary: key('00080090', 'PN', nameKey) },
   { weight: 2, arbitrary: key('00100020', 'LO', textKey) },
   { weight: 2, arbitrary: key('00080020', 'DA', dateKey) },
   { weight: 1, arbitrary: key('00080030', 'TM', fc.constantFrom('10', '1015-', '-1200', '101530-101531', 'x')) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom('20240105-20240120', '20240110-', '-20240120', '20240107-20240107'),
+        fc.constantFrom('1000-1600', '1014-', '-1014', '10-2359'),
+      )
+      .map(([dates, range]) => ({ path: ['00080020'], vr: 'DA', values: [dates], time: { tag: '00080030', range } })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom('00100010/PN', '00080020/DA', '00080050/SH', '0008103E/LO', '00280010/US', '00181160/SH')
+      .map((one) => ({ path: [one.slice(0, 8)], vr: one.slice(9), values: [''], empty: true })),
+  },
   { weight: 1, arbitrary: key('00080050', 'SH', textKey) },
   { weight: 1, arbitrary: key('00080090', 'PN', textKey) },
   { weight: 2, arbitrary: key('00081030', 'LO', textKey) },

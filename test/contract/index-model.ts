@@ -2,7 +2,7 @@
 // arrivals and held against every key by dicom/matching.ts. The reference for any index.
 import { levelOfTag } from '../../dicom/level-attributes.js';
 import { normalDate } from '../../dicom/match-time.js';
-import { type DicomJsonObject, isUniversal, matches } from '../../dicom/matching.js';
+import { type DicomJsonObject, isUniversal, matchesAll } from '../../dicom/matching.js';
 import type { ArrivedInstance, AttributeMatch, QuerySpec } from '../../tiering/index/index.js';
 
 const NONE = Number.MAX_SAFE_INTEGER;
@@ -102,7 +102,11 @@ export function expectedRows(
 ): readonly string[] {
   const keys = spec.matches.filter((key) => !isUniversal(key));
   const all = (object: DicomJsonObject, level: string) =>
-    keys.every((key) => levelOf(key) !== level || matches(object, key, spec));
+    matchesAll(
+      object,
+      keys.filter((key) => levelOf(key) === level),
+      spec,
+    );
   const has = (level: string) => keys.some((key) => levelOf(key) === level);
   const deep = (instances: readonly ArrivedInstance[]) => all(parse(full(lowest(instances))), 'deep');
   const rows: string[] = [];

@@ -107,6 +107,10 @@ export interface AttributeMatch {
   readonly vr: string;
   /** As sent, percent-decoded; more than one: any of them (UID lists, ModalitiesInStudy=CT,MR). Empty text: universal matching. */
   readonly values: readonly string[];
+  /** What lacks the attribute, or has it without a value, matches, whatever `values` say (PS3.4 C.2.2.2.7). */
+  readonly empty?: boolean;
+  /** Of a DA key with one range: the TM attribute beside it and its range of the same form, matched as one (PS3.4 C.2.2.2.5). */
+  readonly time?: { readonly tag: string; readonly range: string };
 }
 
 export interface QuerySpec {
@@ -116,11 +120,14 @@ export interface QuerySpec {
   readonly study?: StudyUid;
   readonly series?: SeriesUid;
   readonly matches: readonly AttributeMatch[];
+  /** Person names also match by the beginnings of their words, by sound, and as Chinese names are read (dicom/name-tokens.ts). */
   readonly fuzzy: boolean;
   readonly limit: number;
   readonly offset: number;
   /** `all`, or tags beyond the default set: taken from the full metadata where the level's attributes lack them. */
   readonly include: 'all' | readonly string[];
+  /** Say how many rows match in all, where counting them takes next to no time. */
+  readonly count?: boolean;
 }
 
 export interface QueryRow {
@@ -137,6 +144,8 @@ export interface QueryPage {
   readonly rows: readonly QueryRow[];
   /** More rows match beyond this page. */
   readonly more: boolean;
+  /** Rows that match in all, when `count` was asked for and they could be counted at once. */
+  readonly total?: number;
 }
 
 /** A study that has instances in trays. */

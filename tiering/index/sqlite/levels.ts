@@ -154,6 +154,7 @@ export class Levels {
       sql.dropStudy.run(id);
       sql.dropTexts.run(0, id);
       sql.dropSearch.run(id);
+      sql.dropNames.run(id);
       return true;
     }
     sql.countStudy.run(instances, id);
@@ -170,8 +171,9 @@ export class Levels {
   #describeStudy(id: number, text: number): void {
     const columns = studyColumns(this.#sql.text.get(text)?.json ?? '{}');
     this.#sql.describeStudy.run(text, columns.odd ? 1 : 0, columns.date, columns.accession, columns.patient, id);
-    const { search } = columns;
+    const { search, names } = columns;
     this.#sql.search.run(id, search.name, search.referring, search.description, search.patient, search.accession);
+    this.#sql.names.run(id, names.name, names.referring);
   }
 }
 
@@ -211,6 +213,7 @@ function prepare(db: Database) {
     ),
     dropStudy: prepared<[number]>('DELETE FROM studies WHERE id = ?'),
     dropSearch: prepared<[number]>('DELETE FROM study_search WHERE rowid = ?'),
+    dropNames: prepared<[number]>('DELETE FROM study_names WHERE rowid = ?'),
     countStudy: prepared<[number, number]>('UPDATE studies SET instances = ? WHERE id = ?'),
     leadStudy: prepared<[number, number]>('UPDATE studies SET lead = ? WHERE id = ?'),
     seriesOfStudy: prepared<[number]>(
@@ -229,6 +232,9 @@ function prepare(db: Database) {
     ),
     search: prepared<[number, string, string, string, string, string]>(
       `INSERT OR REPLACE INTO study_search (rowid, name, referring, description, patient, accession) VALUES (?, ?, ?, ?, ?, ?)`,
+    ),
+    names: prepared<[number, string, string]>(
+      'INSERT OR REPLACE INTO study_names (rowid, name, referring) VALUES (?, ?, ?)',
     ),
   };
 }

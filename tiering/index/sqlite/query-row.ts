@@ -5,7 +5,7 @@ import { jsonMembers } from '../../../dicom/json-members.js';
 import { levelOfTag } from '../../../dicom/level-attributes.js';
 import type { SeriesUid, SopUid, StudyUid } from '../../core/ids.js';
 import type { QueryRow, QuerySpec } from '../index.js';
-import { TAG } from './query-plan.js';
+import { TAG } from './query-conditions.js';
 import type { MetadataReader } from './read-metadata.js';
 
 export interface StudyRow {

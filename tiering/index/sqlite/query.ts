@@ -1,11 +1,12 @@
 // Runs a query: studies newest first, their series and instances in reading order, each held against the keys until
 // the page is full. Exact paging over distinct rows, whatever level the keys are of.
 import type { Database, Statement } from 'better-sqlite3';
-import { type DicomJsonObject, matches } from '../../../dicom/matching.js';
+import { type DicomJsonObject, matchesAll } from '../../../dicom/matching.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { AttributeMatch, QueryPage, QueryRow, QuerySpec } from '../index.js';
 import type { QueryClock } from './query-clock.js';
-import { planQuery, type QueryPlan } from './query-plan.js';
+import type { QueryPlan } from './query-conditions.js';
+import { planQuery } from './query-plan.js';
 import {
   computedOfSeries,
   computedOfStudy,
@@ -228,8 +229,7 @@ class Search {
 
   #matchesAll(keys: readonly AttributeMatch[], object: () => DicomJsonObject): boolean {
     if (keys.length === 0) return true;
-    const attributes = object();
-    return keys.every((key) => matches(attributes, key, this.#spec));
+    return matchesAll(object(), keys, this.#spec);
   }
 }
 

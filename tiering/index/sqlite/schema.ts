@@ -177,7 +177,16 @@ CREATE TABLE study_packs (
 CREATE INDEX study_packs_pack ON study_packs (pack);
 `;
 
-const MIGRATIONS: readonly string[] = [VERSION_1];
+/** Tokens of person names (dicom/name-tokens.ts). Studies up to the id in `names_left` get theirs in the background: name-backfill.ts. */
+const VERSION_2 = `
+CREATE VIRTUAL TABLE study_names USING fts5(
+  name, referring,
+  content = '', contentless_delete = 1, detail = column, tokenize = "ascii tokenchars '_'"
+);
+INSERT INTO counters (name, value) SELECT 'names_left', max(id) FROM studies HAVING max(id) IS NOT NULL;
+`;
+
+const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2];
 
 /**
  * Brings the file to the present schema. FOREIGN when it is a database of something else; NOT_SUPPORTED when a newer

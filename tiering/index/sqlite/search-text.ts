@@ -2,6 +2,8 @@
 // text is turned into a full-text query. All of it only narrows: dicom/matching.ts has the last word.
 import { fold, trim } from '../../../dicom/match-text.js';
 import { normalDate } from '../../../dicom/match-time.js';
+import { groupsOf } from '../../../dicom/matching.js';
+import { nameKeyWords, nameTokens } from '../../../dicom/name-tokens.js';
 
 /** A text longer than this is not indexed; its study is marked odd and looked at by every query. */
 const TEXT_CHARACTERS_MAX = 1_000;
@@ -15,6 +17,13 @@ export interface StudyColumns {
   /** The columns cannot stand for the values (several values, other types, overlong): queries must not narrow by them. */
   readonly odd: boolean;
   readonly search: SearchTokens;
+  readonly names: NameColumns;
+}
+
+/** What the names of a study are found by fuzzily: dicom/name-tokens.ts. */
+export interface NameColumns {
+  readonly name: string;
+  readonly referring: string;
 }
 
 export interface SearchTokens {
@@ -90,13 +99,60 @@ export function studyColumns(json: string): StudyColumns {
       patient: patientTokens ?? '',
       accession: accessionTokens ?? '',
     },
+    names: namesOf(object, long),
   };
+}
+
+/** The names alone, of a study whose other columns are there already. */
+export function nameColumns(json: string): NameColumns {
+  return studyColumns(json).names;
+}
+
+function namesOf(object: Record<string, Element>, long: boolean): NameColumns {
+  const tokens = (tag: string) => {
+    const all = long ? [] : valuesOf(object, tag).flatMap((value) => [...nameTokens(groupsOf(value))]);
+    return [...new Set(all)].join(' ');
+  };
+  return { name: tokens('00100010'), referring: tokens('00080090') };
+}
+
+/** An FTS5 expression that finds every name that has all words of `key` (dicom/match-name.ts). Null when nothing can be looked up. */
+export function nameExpression(column: keyof NameColumns, key: string): string | null {
+  const words = nameKeyWords(key).map(({ beginnings, sounds, pattern }) => {
+    const fixed = pattern === null ? [] : (/^[^*?]+/.exec(pattern) ?? []);
+    if (pattern !== null && fixed.length === 0) return null;
+    const begin = [...beginnings, ...fixed].map((one) => `${column} : "${one}" *`);
+    return `(${[...begin, ...sounds.map((one) => `${column} : "${one}"`)].join(' OR ')})`;
+  });
+  return words.length === 0 || words.includes(null) ? null : words.join(' AND ');
 }
 
 export function seriesColumns(json: string): SeriesColumns {
   const modality = single(valuesOf(parseObject(json), '00080060'));
   return { modality: modality.text === '' ? null : modality.text, odd: modality.odd };
 }
+
+const LITERAL: ReadonlySet<string> = new Set(['AE', 'AS', 'CS', 'LO', 'LT', 'SH', 'ST', 'UC', 'UI', 'UR', 'UT']);
+
+/**
+ * Texts one of which the JSON of a level contains wherever it has a value of `vr` that matches `value`. Empty when there is no
+ * saying: numbers, times and names may be written otherwise than in the key.
+ */
+export function fixedTexts(vr: string, value: string): readonly string[] {
+  if (vr === 'DA') {
+    const date = normalDate(value);
+    return date === null ? [] : [date, `${date.slice(0, 4)}.${date.slice(4, 6)}.${date.slice(6)}`];
+  }
+  if (!LITERAL.has(vr)) return [];
+  // Quotes, backslashes and what is beyond ASCII may be written in more than one way.
+  const parts = trim(value).split(vr === 'UI' || vr === 'AS' ? UNSURE : UNSURE_OR_WILD);
+  const longest = parts.reduce((long, part) => (part.length > long.length ? part : long), '');
+  return longest.length < 2 ? [] : [longest];
+}
+
+const SURE = " !#$%&'()+,.:;<=>@\\[\\]^_`{|}~A-Za-z0-9-";
+const UNSURE = new RegExp(`[^${SURE}*?]+`);
+const UNSURE_OR_WILD = new RegExp(`[^${SURE}]+`);
 
 /** Characters as the full-text index keeps them: folded, and every ASCII character but letters and digits as `_`. */
 function charactersOf(text: string): string[] {

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { openWriter } from './connection.js';
 import { acquireFileLock } from './lock.js';
+import { fillNames } from './name-backfill.js';
 import { startThread } from './thread-server.js';
 import { serveWrites } from './write-group.js';
 import { writerMethods } from './writer-methods.js';
@@ -14,6 +15,7 @@ startThread(() => {
   try {
     const db = openWriter(path);
     const { methods, forget } = writerMethods(db);
+    const stopFilling = fillNames(db);
     const countSync = db.prepare(
       `INSERT INTO counters (name, value) VALUES ('syncs', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1`,
     );
@@ -38,6 +40,7 @@ startThread(() => {
         }
       },
       close: () => {
+        stopFilling();
         db.close();
         lock.release();
       },
