@@ -24,6 +24,22 @@ export class QueryClock {
     this.#deadlineMs = systemClock.monotonicMs() + ms;
   }
 
+  /** What `work` gives, or null when it takes longer than `ms`. What ends the call ends `work` too. */
+  within<T>(ms: number, work: () => T): T | null {
+    const deadlineMs = this.#deadlineMs;
+    const inMs = systemClock.monotonicMs() + ms;
+    if (inMs >= deadlineMs) return null;
+    this.#deadlineMs = inMs;
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof ArchiveError && error.code === 'LIMIT') return null;
+      throw error;
+    } finally {
+      this.#deadlineMs = deadlineMs;
+    }
+  }
+
   /** Throws LIMIT when the time is up, ABORTED when the call was cancelled. */
   tick(): void {
     if (Atomics.load(this.#cancelled, 0) === this.#call) throw new ArchiveError('ABORTED', 'the query was cancelled');

@@ -20,6 +20,10 @@ import type { MetadataReader } from './read-metadata.js';
 
 /** Rows that one page may have. */
 export const QUERY_ROWS_MAX = 10_000;
+/** A count of all matches beside a page may take this long; then the page comes without it. */
+const COUNT_MS = 50;
+/** The time is looked at for every 64th study that SQL goes over: the call costs more than most conditions. */
+const ON_TIME = '((s.id & 63) <> 0 OR on_time())';
 /** Characters of attributes that one page may have: `include` of everything is large. */
 const PAGE_CHARACTERS_MAX = 64 * 1024 * 1024;
 /** Studies that one query may be restricted to: they are bound as one text of some 700 KB. */
@@ -41,18 +45,20 @@ export class QueryEngine {
   run(spec: QuerySpec): QueryPage {
     checkBounds(spec);
     const page = new PageCollector(spec);
-    new Search(this.#db, this.#clock, this.#rows, spec, page).run();
+    const search = new Search(this.#db, this.#clock, this.#rows, spec, page);
+    search.run();
     let characters = 0;
-    const rows: QueryRow[] = page.found.map((found) => {
+    const rows: QueryRow[] = [];
+    for (const found of page.found) {
       this.#clock.tick();
       const row = this.#rows.build(found, spec.include);
       characters += row.attributes.length;
-      if (characters > PAGE_CHARACTERS_MAX) {
-        throw new ArchiveError('LIMIT', 'the answer is too large; ask for fewer rows or attributes at a time');
-      }
-      return row;
-    });
-    return { rows, more: page.more };
+      // A shorter page, and not none: who asked goes on behind it.
+      if (characters > PAGE_CHARACTERS_MAX && rows.length > 0) break;
+      rows.push(row);
+    }
+    const total = spec.count === true ? search.total() : null;
+    return { rows, more: page.more || rows.length < page.found.length, ...(total === null ? {} : { total }) };
   }
 }
 
@@ -76,13 +82,21 @@ function checkBounds(spec: QuerySpec): void {
 
 class PageCollector {
   readonly found: Found[] = [];
+  /** The page is full and more follows. */
   more = false;
   #skip: number;
   readonly #limit: number;
+  readonly #offset: number;
 
   constructor(spec: QuerySpec) {
     this.#skip = spec.offset;
+    this.#offset = spec.offset;
     this.#limit = spec.limit;
+  }
+
+  /** All rows that match, when the search came to its end; null while it did not. */
+  get total(): number | null {
+    return this.more ? null : this.#offset - this.#skip + this.found.length;
   }
 
   /** Skips `count` rows at once if they all lie before the page. */
@@ -108,6 +122,7 @@ const STUDY_COLUMNS = `s.id, s.uid, s.lead, s.text, s.series, s.instances, s.mod
 
 /** One query under way. */
 class Search {
+  readonly #db: Database;
   readonly #clock: QueryClock;
   readonly #builder: RowBuilder;
   readonly #spec: QuerySpec;
@@ -118,6 +133,7 @@ class Search {
   readonly #instances: Statement<unknown[], LeafRow>;
 
   constructor(db: Database, clock: QueryClock, builder: RowBuilder, spec: QuerySpec, page: PageCollector) {
+    this.#db = db;
     this.#clock = clock;
     this.#builder = builder;
     this.#spec = spec;
@@ -125,7 +141,7 @@ class Search {
     this.#plan = planQuery(db, spec);
     this.#studies = db.prepare(
       `SELECT ${STUDY_COLUMNS} FROM studies s
-       WHERE on_time() AND ${this.#plan.whereStudy.sql} ORDER BY s.date DESC, s.uid`,
+       WHERE ${ON_TIME} AND ${this.#plan.whereStudy.sql} ORDER BY s.date DESC, s.uid`,
     );
     this.#series = db.prepare(
       `SELECT e.id, e.uid, e.lead, e.text, e.instances FROM series e
@@ -135,6 +151,21 @@ class Search {
       `SELECT i.id, i.sop FROM instances i
        WHERE on_time() AND i.series = ? AND ${this.#plan.whereInstance.sql} ORDER BY i.number, i.sop`,
     );
+  }
+
+  /** How many rows match in all; null when only looking at each of them would tell, or takes longer than COUNT_MS. */
+  total(): number | null {
+    const known = this.#page.total;
+    if (known !== null) return known;
+    const { level } = this.#spec;
+    const plan = this.#plan;
+    if (plan.study.length > 0 || plan.deep.length > 0 || this.#hasSeriesKeys || this.#hasInstanceKeys) return null;
+    const what = level === 'study' ? 'count(*)' : level === 'series' ? 'sum(s.series)' : 'sum(s.instances)';
+    const { sql, values } = plan.whereStudy;
+    const counted = this.#db.prepare<unknown[], { n: number | null }>(
+      `SELECT ${what} AS n FROM studies s WHERE ${ON_TIME} AND ${sql}`,
+    );
+    return this.#clock.within(COUNT_MS, () => counted.get(...values)?.n ?? 0);
   }
 
   run(): void {
