@@ -9,15 +9,16 @@ describe('the members of a JSON object', () => {
     const object = fc.dictionary(fc.stringMatching(/^[0-9A-F]{8}$/), fc.jsonValue(), { noNullPrototype: true });
     const property = fc.property(object, fc.constantFrom(undefined, 2), (value, indent) => {
       const members = jsonMembers(JSON.stringify(value, null, indent));
-      expect(Object.fromEntries([...members].map(([name, text]) => [name, JSON.parse(text) as unknown]))).toEqual(
-        JSON.parse(JSON.stringify(value)),
-      );
+      expect(members.map(({ name }) => name)).toEqual(Object.keys(value));
+      expect(JSON.parse(`{${members.map(({ text }) => text).join(',')}}`)).toEqual(JSON.parse(JSON.stringify(value)));
     });
     fc.assert(property, { seed: SEED, numRuns: 500 });
   });
 
   it('keep the spelling of numbers', () => {
-    expect(jsonMembers('{"00101030":{"Value":[70.10,1E2]}}').get('00101030')).toBe('{"Value":[70.10,1E2]}');
+    expect(jsonMembers('{"00101030":{"Value":[70.10,1E2]}}')).toEqual([
+      { name: '00101030', text: '"00101030":{"Value":[70.10,1E2]}' },
+    ]);
   });
 
   it('of anything else are refused', () => {

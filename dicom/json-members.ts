@@ -5,9 +5,15 @@ import { ArchiveError } from '../tiering/core/errors.js';
 const QUOTE = 0x22;
 const ESCAPE = 0x5c;
 
-/** The members of an object by name, each value as its own JSON text. CORRUPT when `json` is not one object. */
-export function jsonMembers(json: string): Map<string, string> {
-  const members = new Map<string, string>();
+/** One member: its name, and `"name":value` as it stands in the text. */
+export interface JsonMember {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The members of an object in the order of the text. CORRUPT when `json` is not one object. */
+export function jsonMembers(json: string): JsonMember[] {
+  const members: JsonMember[] = [];
   let at = skipSpace(json, 0);
   if (json[at] !== '{') throw notAnObject();
   at = skipSpace(json, at + 1);
@@ -17,15 +23,14 @@ export function jsonMembers(json: string): Map<string, string> {
     const nameEnd = afterString(json, at);
     const colon = skipSpace(json, nameEnd);
     if (json[colon] !== ':') throw notAnObject();
-    const start = skipSpace(json, colon + 1);
-    const end = afterValue(json, start);
-    members.set(json.slice(at + 1, nameEnd - 1), json.slice(start, end).trimEnd());
+    const end = afterValue(json, skipSpace(json, colon + 1));
+    members.push({ name: json.slice(at + 1, nameEnd - 1), text: json.slice(at, end).trimEnd() });
     if (json[end] === '}') return ended(json, end, members);
     at = skipSpace(json, end + 1);
   }
 }
 
-function ended(json: string, at: number, members: Map<string, string>): Map<string, string> {
+function ended(json: string, at: number, members: JsonMember[]): JsonMember[] {
   if (skipSpace(json, at + 1) !== json.length) throw notAnObject();
   return members;
 }

@@ -69,12 +69,17 @@ function rowOf(first: Known, study: readonly Known[], spec: QuerySpec): QueryRow
   for (const tag of spec.include === 'all' ? Object.keys(full) : spec.include) {
     if (full[tag] !== undefined) all[tag] ??= full[tag];
   }
-  const sorted = Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)));
+  all['00080056'] = { vr: 'CS', Value: ['ONLINE'] };
+  const texts = Object.entries(all)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([tag, value]) => `"${tag}":${JSON.stringify(value)}`);
+  const before = texts.filter((text) => text.slice(1, 9) < '00081190');
   return {
     study: record.study,
     series: spec.level === 'study' ? null : record.series,
     sop: spec.level === 'instance' ? record.sop : null,
-    attributes: JSON.stringify(sorted),
+    attributes: `{${texts.join(',')}}`,
+    retrieveUrlAt: 1 + before.map((text) => text.length + 1).reduce((sum, length) => sum + length, 0),
     online: true,
   };
 }
@@ -91,5 +96,6 @@ export function queryModel(known: readonly Known[], spec: QuerySpec): QueryPage 
   return {
     rows: page.map((one) => rowOf(one, studyOf(one), spec)),
     more: found.length > spec.offset + page.length,
+    ...(spec.count === true ? { total: found.length } : {}),
   };
 }

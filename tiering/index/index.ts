@@ -134,9 +134,14 @@ export interface QueryRow {
   readonly study: StudyUid;
   readonly series: SeriesUid | null;
   readonly sop: SopUid | null;
-  /** DICOM JSON object text: the attributes of the level and those above it, counts and ModalitiesInStudy included; no RetrieveURL. */
+  /**
+   * DICOM JSON object text, ascending by tag: the attributes of the level and those above it, with counts, ModalitiesInStudy and
+   * (0008,0056) Instance Availability; without (0008,1190) Retrieve URL.
+   */
   readonly attributes: string;
-  /** Whether all of it is on a volume, for (0008,0056). */
+  /** Where in `attributes` the member `"00081190":{...},` belongs: others follow it always. */
+  readonly retrieveUrlAt: number;
+  /** Whether all of it is on a volume. */
   readonly online: boolean;
 }
 

@@ -130,6 +130,13 @@ export function narrowSeries(db: Database, plan: QueryPlan, odd: boolean, settle
     }
   }
   narrowByText(plan.whereSeries, plan.series, settled, '(SELECT t.json FROM texts t WHERE t.id = e.text)');
+  const open = plan.series.filter((key) => !settled.has(key));
+  for (const { sql, values } of textConditions(open, 't.json')) {
+    plan.whereStudy.add(
+      `EXISTS (SELECT 1 FROM series m JOIN texts t ON t.id = m.text WHERE m.study = s.id AND ${sql})`,
+      ...values,
+    );
+  }
 }
 
 export function narrowInstance(plan: QueryPlan, settled: ReadonlySet<AttributeMatch>): void {
@@ -142,23 +149,42 @@ export function narrowInstance(plan: QueryPlan, settled: ReadonlySet<AttributeMa
       list,
     );
   }
+  const open = plan.instance.filter((key) => !settled.has(key));
+  for (const { sql, values } of textConditions(open, 'd.attributes')) {
+    const among = 'instances i JOIN details d ON d.id = i.id';
+    plan.whereSeries.add(`EXISTS (SELECT 1 FROM ${among} WHERE i.series = e.id AND ${sql})`, ...values);
+    plan.whereStudy.add(
+      `EXISTS (SELECT 1 FROM series m JOIN ${among} WHERE i.series = m.id AND m.study = s.id AND ${sql})`,
+      ...values,
+    );
+  }
   narrowByText(plan.whereInstance, plan.instance, settled, '(SELECT d.attributes FROM details d WHERE d.id = i.id)');
 }
 
-/** What has no column: the stored text must contain what the value says, which SQLite finds out without parsing it. */
 function narrowByText(
   where: Conditions,
   keys: readonly AttributeMatch[],
   settled: ReadonlySet<AttributeMatch>,
   text: string,
 ): void {
+  const open = keys.filter((key) => !settled.has(key));
+  for (const { sql, values } of textConditions(open, text)) where.add(sql, ...values);
+}
+
+/** What has no column: the stored text must contain what the value says, which SQLite finds out without parsing it. */
+function textConditions(
+  keys: readonly AttributeMatch[],
+  text: string,
+): readonly { readonly sql: string; readonly values: readonly string[] }[] {
+  const conditions: { readonly sql: string; readonly values: readonly string[] }[] = [];
   for (const key of keys) {
-    if (settled.has(key) || key.empty === true || COMPUTED.has(key.path[0] ?? '')) continue;
+    if (key.empty === true || COMPUTED.has(key.path[0] ?? '')) continue;
     const parts = tellingValues(key).map((value) => fixedTexts(key.vr, value));
     if (parts.some((part) => part.length === 0)) continue;
-    const all = parts.flat();
-    where.add(`(${all.map(() => `instr(${text}, ?) > 0`).join(' OR ')})`, ...all);
+    const values = parts.flat();
+    conditions.push({ sql: `(${values.map(() => `instr(${text}, ?) > 0`).join(' OR ')})`, values });
   }
+  return conditions;
 }
 
 const COMPUTED: ReadonlySet<string> = new Set(Object.values(TAG));

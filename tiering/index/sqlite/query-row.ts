@@ -1,7 +1,7 @@
 // Puts one row of an answer together: the texts of its levels as they were stored, what is computed, and what was
 // asked for besides.
 import type { Database, Statement } from 'better-sqlite3';
-import { jsonMembers } from '../../../dicom/json-members.js';
+import { type JsonMember, jsonMembers } from '../../../dicom/json-members.js';
 import { levelOfTag } from '../../../dicom/level-attributes.js';
 import type { SeriesUid, SopUid, StudyUid } from '../../core/ids.js';
 import type { QueryRow, QuerySpec } from '../index.js';
@@ -58,6 +58,10 @@ export class RowBuilder {
   readonly #lead: Statement<[number], LeadRow>;
   readonly #coldInSeries: Statement<[number], unknown>;
   readonly #coldInstance: Statement<[number], unknown>;
+  /** One inflated bundle: of the last instance whose full metadata was looked at. */
+  readonly #held = new Map<number, Uint8Array>();
+  /** What the rows of one study or series have in common: of the last row, in the page under way. */
+  #above: { readonly study: StudyRow; readonly series: SeriesRow | undefined; readonly members: Members } | undefined;
 
   constructor(db: Database, metadata: MetadataReader) {
     this.#metadata = metadata;
@@ -81,48 +85,75 @@ export class RowBuilder {
     return this.#details.get(id)?.attributes ?? '{}';
   }
 
+  /** To be called before and after each query: what one remembered may be gone by the next. */
+  forget(): void {
+    this.#above = undefined;
+    this.#held.clear();
+  }
+
   build(found: Found, include: QuerySpec['include']): QueryRow {
     const { study, series, instance } = found;
-    const members = jsonMembers(this.levelText(study.text));
-    for (const [tag, text] of computedOfStudy(study)) members.set(tag, text);
-    if (series !== undefined) {
-      addMissing(members, jsonMembers(this.levelText(series.text)));
-      for (const [tag, text] of computedOfSeries(series)) members.set(tag, text);
-    }
-    if (instance !== undefined) addMissing(members, jsonMembers(this.instanceText(instance.id)));
-    this.#addIncluded(members, found, include);
-    const tags = [...members.keys()].sort();
+    const online = this.#isOnline(found);
+    let members = this.#membersAbove(study, series);
+    if (instance !== undefined) members = merged(members, sorted(jsonMembers(this.instanceText(instance.id))));
+    members = this.#withIncluded(members, found, include);
     return {
       study: study.uid as StudyUid,
       series: series === undefined ? null : (series.uid as SeriesUid),
       sop: instance === undefined ? null : (instance.sop as SopUid),
-      attributes: `{${tags.map((tag) => `"${tag}":${members.get(tag) ?? '{}'}`).join(',')}}`,
-      online: this.#isOnline(found),
+      online,
+      ...textOf(merged([online ? ONLINE : NEARLINE], members)),
     };
+  }
+
+  /** Of the study and, where there is one, the series: what was stored with them and what is computed. */
+  #membersAbove(study: StudyRow, series: SeriesRow | undefined): Members {
+    const before = this.#above;
+    if (before?.study.id === study.id && before.series?.id === series?.id) return before.members;
+    const ofStudy =
+      before?.study.id === study.id && before.series === undefined
+        ? before.members
+        : merged(computedOfStudy(study).map(memberOf), sorted(jsonMembers(this.levelText(study.text))));
+    const members =
+      series === undefined
+        ? ofStudy
+        : merged(
+            computedOfSeries(series).map(memberOf),
+            merged(ofStudy, sorted(jsonMembers(this.levelText(series.text)))),
+          );
+    this.#above = { study, series, members };
+    return members;
   }
 
   /** The full metadata of the instance that speaks for the row: itself, or the one with the lowest seq of its level. */
   fullText(found: Found): string {
     const lead = this.#lead.get(leadOf(found));
-    return lead === undefined ? '{}' : Buffer.from(this.#metadata.objectText(lead)).toString('utf8');
+    if (lead === undefined) return '{}';
+    const held = found.instance === undefined ? undefined : this.#held;
+    return Buffer.from(this.#metadata.objectText(lead, held)).toString('utf8');
   }
 
-  #addIncluded(members: Map<string, string>, found: Found, include: QuerySpec['include']): void {
+  #withIncluded(members: Members, found: Found, include: QuerySpec['include']): Members {
     if (include === 'all') {
       // Of a study or series every attribute that belongs to it is there already.
-      if (found.instance !== undefined) addMissing(members, jsonMembers(this.fullText(found)));
-      return;
+      return found.instance === undefined ? members : merged(members, sorted(jsonMembers(this.fullText(found))));
     }
-    const lacking = include.filter((tag) => !members.has(tag));
-    const below = lacking.filter((tag) => isBelow(tag, found));
-    const unknown = lacking.filter((tag) => levelOfTag(Number.parseInt(tag, 16)) === undefined && !COMPUTED.has(tag));
-    if (below.length > 0) {
+    if (include.length === 0) return members;
+    const there = new Set(members.map(({ name }) => name));
+    const lacking = include.filter((tag) => !there.has(tag));
+    const below = new Set(lacking.filter((tag) => isBelow(tag, found)));
+    const unknown = new Set(
+      lacking.filter((tag) => levelOfTag(Number.parseInt(tag, 16)) === undefined && !COMPUTED.has(tag)),
+    );
+    let all = members;
+    if (below.size > 0) {
       const lead = this.#lead.get(leadOf(found));
       for (const json of lead === undefined ? [] : [lead.series_json, lead.instance_json]) {
-        addChosen(members, jsonMembers(json), below);
+        all = merged(all, sorted(jsonMembers(json).filter(({ name }) => below.has(name))));
       }
     }
-    if (unknown.length > 0) addChosen(members, jsonMembers(this.fullText(found)), unknown);
+    if (unknown.size === 0) return all;
+    return merged(all, sorted(jsonMembers(this.fullText(found)).filter(({ name }) => unknown.has(name))));
   }
 
   #isOnline({ study, series, instance }: Found): boolean {
@@ -133,7 +164,52 @@ export class RowBuilder {
   }
 }
 
-const COMPUTED: ReadonlySet<string> = new Set(Object.values(TAG));
+/** Ascending by tag, each tag once. */
+type Members = readonly JsonMember[];
+
+const AVAILABILITY = '00080056';
+const ONLINE = memberOf([AVAILABILITY, '{"vr":"CS","Value":["ONLINE"]}']);
+const NEARLINE = memberOf([AVAILABILITY, '{"vr":"CS","Value":["NEARLINE"]}']);
+const RETRIEVE_URL = '00081190';
+
+function memberOf([tag, value]: readonly [string, string]): JsonMember {
+  return { name: tag, text: `"${tag}":${value}` };
+}
+
+/** Stored texts nearly always are in order already. */
+function sorted(members: JsonMember[]): Members {
+  const inOrder = members.every((member, at) => at === 0 || (members[at - 1]?.name ?? '') < member.name);
+  return inOrder ? members : members.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Both, where a tag of `first` stands before the same of `second`. */
+function merged(first: Members, second: Members): Members {
+  const all: JsonMember[] = [];
+  let at = 0;
+  for (const member of first) {
+    for (let next = second[at]; next !== undefined && next.name <= member.name; next = second[++at]) {
+      if (next.name < member.name) all.push(next);
+    }
+    all.push(member);
+  }
+  for (; at < second.length; at++) {
+    const next = second[at];
+    if (next !== undefined) all.push(next);
+  }
+  return all;
+}
+
+function textOf(members: Members): { readonly attributes: string; readonly retrieveUrlAt: number } {
+  let retrieveUrlAt = 1;
+  const texts: string[] = [];
+  for (const { name, text } of members) {
+    if (name < RETRIEVE_URL) retrieveUrlAt += text.length + 1;
+    if (name !== RETRIEVE_URL) texts.push(text);
+  }
+  return { attributes: `{${texts.join(',')}}`, retrieveUrlAt };
+}
+
+const COMPUTED: ReadonlySet<string> = new Set([...Object.values(TAG), AVAILABILITY, RETRIEVE_URL]);
 
 /** Whether an attribute belongs to a level below that of the row. */
 function isBelow(tag: string, found: Found): boolean {
@@ -144,17 +220,6 @@ function isBelow(tag: string, found: Found): boolean {
 
 function leadOf({ study, series, instance }: Found): number {
   return instance?.id ?? series?.lead ?? study.lead;
-}
-
-function addMissing(members: Map<string, string>, more: ReadonlyMap<string, string>): void {
-  for (const [tag, text] of more) if (!members.has(tag)) members.set(tag, text);
-}
-
-function addChosen(members: Map<string, string>, from: ReadonlyMap<string, string>, tags: readonly string[]): void {
-  for (const tag of tags) {
-    const text = from.get(tag);
-    if (text !== undefined && !members.has(tag)) members.set(tag, text);
-  }
 }
 
 function element(vr: string, values: string): string {

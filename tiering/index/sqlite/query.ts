@@ -44,6 +44,15 @@ export class QueryEngine {
 
   run(spec: QuerySpec): QueryPage {
     checkBounds(spec);
+    this.#rows.forget();
+    try {
+      return this.#run(spec);
+    } finally {
+      this.#rows.forget();
+    }
+  }
+
+  #run(spec: QuerySpec): QueryPage {
     const page = new PageCollector(spec);
     const search = new Search(this.#db, this.#clock, this.#rows, spec, page);
     search.run();

@@ -95,9 +95,19 @@ export class MetadataReader {
     return [...this.#instances.rowsAfter(scope, positionOf(row), 1)].length > 0;
   }
 
-  /** The DICOM JSON object of one instance, as UTF-8 text. */
-  objectText(row: Pick<InstanceRow, 'id' | 'bundle' | 'meta_start' | 'meta_end'>): Uint8Array {
+  /**
+   * The DICOM JSON object of one instance, as UTF-8 text. `held`: the bundle of the instance before, inflated, for who reads
+   * a series one by one; without it no more is inflated than the object needs.
+   */
+  objectText(
+    row: Pick<InstanceRow, 'id' | 'bundle' | 'meta_start' | 'meta_end'>,
+    held?: Map<number, Uint8Array>,
+  ): Uint8Array {
     if (row.bundle === null) return inflate(this.#singleBytes(row.id));
+    if (held !== undefined) {
+      if (!held.has(row.bundle)) held.clear();
+      return this.#slice(held, row.bundle, pickOf(row));
+    }
     const { start, end } = pickOf(row);
     return inflatePrefix(this.#bundleBytes(row.bundle), end).subarray(start, end);
   }

@@ -132,6 +132,8 @@ export function seriesColumns(json: string): SeriesColumns {
   return { modality: modality.text === '' ? null : modality.text, odd: modality.odd };
 }
 
+const NUMBERS: ReadonlySet<string> = new Set(['IS', 'US', 'UL', 'SS', 'SL']);
+const DECIMAL = /^\d{1,10}$/;
 const LITERAL: ReadonlySet<string> = new Set(['AE', 'AS', 'CS', 'LO', 'LT', 'SH', 'ST', 'UC', 'UI', 'UR', 'UT']);
 
 /**
@@ -143,6 +145,8 @@ export function fixedTexts(vr: string, value: string): readonly string[] {
     const date = normalDate(value);
     return date === null ? [] : [date, `${date.slice(0, 4)}.${date.slice(4, 6)}.${date.slice(6)}`];
   }
+  // Numbers are stored in their shortest form (dicom/number-json.ts).
+  if (NUMBERS.has(vr)) return DECIMAL.test(trim(value)) ? [String(Number(value))] : [];
   if (!LITERAL.has(vr)) return [];
   // Quotes, backslashes and what is beyond ASCII may be written in more than one way.
   const parts = trim(value).split(vr === 'UI' || vr === 'AS' ? UNSURE : UNSURE_OR_WILD);
