@@ -221,6 +221,9 @@ describe('person names', () => {
       expect(holds('PN', { Alphabetic: alphabetic }, key, false), key).toBe(false);
     }
     expect(holds('PN', { Alphabetic: 'Wu^Jin' }, 'yu', true)).toBe(false);
+    for (const key of ['やまだ', 'ヤマダ', 'ﾔﾏﾀﾞ ﾀﾛｳ']) {
+      expect(holds('PN', { Alphabetic: 'ﾔﾏﾀﾞ^ﾀﾛｳ', Ideographic: '山田^太郎' }, key, true), key).toBe(true);
+    }
   });
 
   it('match Chinese names as they are read: in full, by first letters, without tones, family names in every reading', () => {

@@ -72,10 +72,14 @@ const PLAIN: Readonly<Record<string, string>> = {
 const EAST_ASIAN = '\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Hangul}';
 const ONE_SCRIPT = new RegExp(`[${EAST_ASIAN}]+[*?]*|[^${EAST_ASIAN}]+`, 'gu');
 
-/** Splits at `between`, and where Chinese, Japanese or Korean letters meet others. An apostrophe is inside of a word: O'Neil is oneil. */
+/**
+ * Splits at `between`, and where Chinese, Japanese or Korean letters meet others. An apostrophe is inside of a word: O'Neil is oneil.
+ * Kana are hiragana of full width, whichever a console wrote.
+ */
 function splitWords(text: string, between: RegExp): readonly string[] {
-  return fold(text)
+  return fold(text.normalize('NFKC'))
     .replace(/['’`]/g, '')
+    .replace(/[ァ-ヶ]/g, (kana) => String.fromCharCode(kana.charCodeAt(0) - 0x60))
     .replace(/[łøđðħıßæœþ]/g, (letter) => PLAIN[letter] ?? letter)
     .split(between)
     .flatMap((word) => word.match(ONE_SCRIPT) ?? []);

@@ -10,7 +10,7 @@ import { sendEmpty } from './send.js';
  */
 const LOOPBACK = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/;
 
-const EXPOSED = 'Content-Range, Content-Length, Content-Location, ETag, Warning, Retry-After';
+const EXPOSED = 'Content-Range, Content-Length, Content-Location, ETag, Warning, Retry-After, X-Total-Count';
 const ALLOWED_HEADERS = 'authorization, accept, content-type, range, if-none-match, if-range';
 
 /** The CORS headers of every answer; none for a request that is of no other origin. */

@@ -6,21 +6,18 @@ import { createGzip } from 'node:zlib';
 import { nativeXml } from '../dicom/xml/xml-writer.js';
 import type { InstanceRecord, Scope } from '../tiering/archive/archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
-import { covers, type MediaRange, wantedItem } from './accept.js';
+import { DICOM_XML, negotiateDataSets } from './data-set-type.js';
 import type { Exchange } from './exchange.js';
 import { scopeLocation } from './locations.js';
 import { editMetadata } from './metadata-editor.js';
 import { arrayText, gathered, objectsOf, rewriteBulkRoot } from './metadata-text.js';
 import { drawBoundary, multipartStream, multipartType, type OutgoingPart } from './multipart-writer.js';
-import { HttpProblem } from './problem.js';
 import { includesOf } from './query-parameters.js';
 import { MOUNT } from './router.js';
 import { openSegment } from './segments.js';
 import { sendEmpty, sendStream } from './send.js';
 import { noneMatchNames } from './single-part.js';
 
-const DICOM_JSON = 'application/dicom+json';
-const DICOM_XML = 'application/dicom+xml';
 /** Available Transfer Syntax UID: viewers tell video by it, since metadata has no group 0002. */
 const AVAILABLE_TRANSFER_SYNTAX = '00083002';
 /** Without these nobody could tell whose metadata it is. */
@@ -29,21 +26,6 @@ const IDENTITY = ['00080016', '00080018', '0020000D', '0020000E'];
 const EDITION = 2;
 /** Syntaxes that differ from the first instance's, remembered by instance. Beyond it the attribute is left out. */
 const EXCEPTIONS_MAX = 100_000;
-
-function choose(accept: readonly MediaRange[]): string {
-  for (const range of accept) {
-    const wanted = wantedItem(range);
-    if (wanted.wrap === 'multipart') {
-      if (covers(wanted.type, DICOM_XML)) return DICOM_XML;
-      // Not in the tables, and sent all the same: JSON is one array and never in parts.
-      if (wanted.type === DICOM_JSON) return DICOM_JSON;
-      continue;
-    }
-    for (const type of [DICOM_JSON, 'application/json']) if (covers(wanted.type, type)) return type;
-  }
-  const available = [DICOM_JSON, 'application/json', `multipart/related; type="${DICOM_XML}"`];
-  throw new HttpProblem(406, `metadata is given as ${available.join(', ')}`, { available });
-}
 
 /** The attributes that `includefield` asks for (an extension of ours: PS3.18 has it for searches only); null: all. */
 function fieldsOf(exchange: Exchange): ReadonlySet<string> | null {
@@ -146,7 +128,7 @@ async function sendPacked(
 
 /** GET of metadata. 404 when nothing is live, 400 for a bad includefield, 304 by entity tag, gzip when accepted. */
 export async function retrieveMetadata(exchange: Exchange, scope: Scope): Promise<void> {
-  const type = choose(exchange.accept);
+  const type = negotiateDataSets(exchange.accept, 'metadata is');
   const fields = fieldsOf(exchange);
   const { version, syntaxOf } = await survey(exchange, scope);
   const variant = createHash('sha256').update([EDITION, type, exchange.linkRoot, ...(fields ?? ['all'])].join(' '));

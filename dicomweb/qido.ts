@@ -1,23 +1,13 @@
 // QIDO-RS (PS3.18 10.6): search for studies, series and instances. The index answers; this file adds what only the
 // web surface knows (RetrieveURL) and says when there is more than was given.
-import type { QueryRow } from '../tiering/archive/archive.js';
-import { covers, type MediaRange } from './accept.js';
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { QueryPage, QueryRow } from '../tiering/archive/archive.js';
+import { DICOM_XML, negotiateDataSets } from './data-set-type.js';
 import type { Exchange } from './exchange.js';
-import { spliceAttributes } from './json-splice.js';
-import { HttpProblem } from './problem.js';
-import { parseQuery, type QueryLevel } from './query-parameters.js';
-import { sendEmpty, sendText } from './send.js';
-
-const DICOM_JSON = 'application/dicom+json';
-
-/** The JSON media type to answer with, bare: clients compare it by equality. 406 when none is accepted. */
-export function negotiateJson(accept: readonly MediaRange[]): string {
-  for (const range of accept) {
-    if (covers(range.type, DICOM_JSON)) return DICOM_JSON;
-    if (covers(range.type, 'application/json')) return 'application/json';
-  }
-  throw new HttpProblem(406, `none of the accepted types can be given: ask for ${DICOM_JSON} or application/json`);
-}
+import { drawBoundary, multipartStream, multipartType, type OutgoingPart } from './multipart-writer.js';
+import { type ParsedQuery, parseQuery, type QueryLevel } from './query-parameters.js';
+import { sendAnswer, sendEmpty, sendText } from './send.js';
+import { xmlDocument } from './xml.js';
 
 function retrieveUrl(row: QueryRow, root: string): string {
   const study = `${root}/studies/${row.study}`;
@@ -25,30 +15,78 @@ function retrieveUrl(row: QueryRow, root: string): string {
   return row.sop === null ? `${study}/series/${row.series}` : `${study}/series/${row.series}/instances/${row.sop}`;
 }
 
-function rowText(row: QueryRow, root: string): string {
-  return spliceAttributes(row.attributes, [
-    ['00080056', `{"vr":"CS","Value":["${row.online ? 'ONLINE' : 'NEARLINE'}"]}`],
-    ['00081190', `{"vr":"UR","Value":[${JSON.stringify(retrieveUrl(row, root))}]}`],
-  ]);
+/** Put in as text: numbers keep the digits that they were written with, and nothing is parsed for it. */
+function rowText({ attributes, retrieveUrlAt }: QueryRow, url: string): string {
+  const member = `"00081190":{"vr":"UR","Value":[${JSON.stringify(url)}]},`;
+  return attributes.slice(0, retrieveUrlAt) + member + attributes.slice(retrieveUrlAt);
 }
 
-/** GET of a search resource: 200 with a JSON array, 204 when nothing matches (8.3.4.4 and 10.6.3.1), 400 for a bad query. */
+/** Warnings of PS3.18 8.3.4 (RFC 7234 5.5): what was left out, and that there is more. */
+function warningOf(page: QueryPage, { spec, limitIsOurs, unknown }: ParsedQuery): OutgoingHttpHeaders {
+  const warnings: string[] = [];
+  if (unknown.length > 0) {
+    // Only what is shaped like a name may go into a header.
+    const names = unknown.filter((name) => /^[\w.]{1,64}$/.test(name)).slice(0, NAMES_SHOWN_MAX);
+    const shown = names.length === 0 ? '' : `: ${names.join(', ')}`;
+    warnings.push(`${unknown.length} parameters or fields name no attribute and were left out${shown}`);
+  }
+  if (page.more && (limitIsOurs || page.rows.length < spec.limit)) {
+    const given = page.rows.length;
+    warnings.push(`There are more results than the ${given} given; ask for the rest with limit and offset`);
+  }
+  return warnings.length === 0 ? {} : { Warning: warnings.map((text) => `299 filmroom "${text}"`).join(', ') };
+}
+
+const NAMES_SHOWN_MAX = 10;
+
+async function sendXml(
+  exchange: Exchange,
+  headers: OutgoingHttpHeaders,
+  rows: readonly QueryRow[],
+  root: string,
+): Promise<void> {
+  const boundary = drawBoundary(exchange.services.random);
+  async function* parts(): AsyncGenerator<OutgoingPart, void, void> {
+    for (const row of rows) {
+      exchange.signal.throwIfAborted();
+      const location = retrieveUrl(row, root);
+      const bytes = Buffer.from(await xmlDocument(rowText(row, location)));
+      const open = async function* (start: number, end: number) {
+        yield bytes.subarray(start, end);
+      };
+      yield { contentType: DICOM_XML, location, content: [{ length: bytes.length, open }] };
+    }
+  }
+  await sendAnswer(exchange, {
+    status: 200,
+    headers: { ...headers, 'Content-Type': multipartType(DICOM_XML, boundary) },
+    length: null,
+    segments: multipartStream(parts(), boundary),
+  });
+}
+
+/**
+ * GET of a search resource: 200 with an array, 204 when nothing matches or the page lies behind the last row (8.3.4.4), 400 for a
+ * bad query, 413 for one that cannot be answered in its time. `X-Total-Count`: how many match in all, where that is quickly said.
+ */
 export async function search(exchange: Exchange, level: QueryLevel): Promise<void> {
   const { services, target } = exchange;
-  const type = negotiateJson(exchange.accept);
-  const { spec, limitIsOurs } = parseQuery(level, target.scope, exchange.query, services.limits);
-  const page = spec.limit === 0 ? { rows: [], more: false } : await services.archive.query(spec, exchange.signal);
+  const type = negotiateDataSets(exchange.accept, 'search results are');
+  const parsed = parseQuery(level, target.scope, exchange.query, services.limits);
+  const page = await services.archive.query({ ...parsed.spec, count: true }, exchange.signal);
+  const headers = {
+    ...warningOf(page, parsed),
+    ...(page.total === undefined ? {} : { 'X-Total-Count': String(page.total) }),
+  };
   if (page.rows.length === 0) {
-    sendEmpty(exchange, 204, {});
+    sendEmpty(exchange, 204, headers);
     return;
   }
   const root = exchange.absoluteRoot;
-  const body = `[${page.rows.map((row) => rowText(row, root)).join(',')}]`;
-  const warning =
-    page.more && limitIsOurs
-      ? {
-          Warning: `299 filmroom "There are more results than the ${page.rows.length} given; ask for the rest with limit and offset"`,
-        }
-      : {};
-  sendText(exchange, 200, { 'Content-Type': type, ...warning }, body);
+  if (type === DICOM_XML) {
+    await sendXml(exchange, headers, page.rows, root);
+    return;
+  }
+  const body = `[${page.rows.map((row) => rowText(row, retrieveUrl(row, root))).join(',')}]`;
+  sendText(exchange, 200, { ...headers, 'Content-Type': type }, body);
 }

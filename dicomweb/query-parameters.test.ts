@@ -74,17 +74,12 @@ describe('parseQuery', () => {
     ['limit=abc', 'limit'],
     ['offset=99999999999', 'offset'],
     ['fuzzymatching=maybe', 'fuzzymatching'],
-    ['NoSuchKeyword=1', 'NoSuchKeyword'],
-    ['__proto__=1', '__proto__'],
-    ['constructor=1', 'constructor'],
-    ['0010001=1', '0010001'],
     ['StudyDate=2026-01-01', 'StudyDate'],
     ['StudyDate=20260231', 'StudyDate'],
     ['StudyDate=-', 'StudyDate'],
     ['StudyTime=2500', 'StudyTime'],
     ["StudyInstanceUID=1.2' OR 1=1 --", 'StudyInstanceUID'],
     ['StudyInstanceUID=../../x', 'StudyInstanceUID'],
-    ['includefield=NoSuchKeyword', 'includefield'],
     ['PatientID=a&00100020=b', '00100020'],
     ['PatientName=%00', 'PatientName'],
     ['RequestAttributesSequence=a', 'RequestAttributesSequence'],
@@ -98,6 +93,69 @@ describe('parseQuery', () => {
     expect(() => parse(text)).toThrow(
       expect.objectContaining({ code: 'INVALID', message: expect.stringContaining(named) }),
     );
+  });
+
+  it.each([
+    ['NoSuchKeyword=1', ['NoSuchKeyword']],
+    ['__proto__=1&constructor=1', ['__proto__', 'constructor']],
+    ['0010001=1', ['0010001']],
+    ['PatientName.NoSuch=1', ['PatientName.NoSuch']],
+    ['includefield=NoSuchKeyword,StudyDate', ['NoSuchKeyword']],
+  ])('leaves out %s and tells', (text, unknown) => {
+    expect(parse(text)).toMatchObject({ unknown, spec: { matches: [] } });
+  });
+
+  it('joins lists by commas where the VR has none, by backslashes where it takes several, and by repeating', () => {
+    const values = (text: string) => parse(text).spec.matches.map((match) => match.values);
+    expect(values('ModalitiesInStudy=CT,MR&ModalitiesInStudy=US%5CSR')).toEqual([['CT', 'MR', 'US', 'SR']]);
+    expect(values('StudyInstanceUID=1.2&0020000D=1.3,1.4')).toEqual([['1.2', '1.3', '1.4']]);
+    expect(values('PatientID=a,b&AccessionNumber=c%5Cd')).toEqual([['a,b'], ['c', 'd']]);
+    expect(values('StudyDate=20260101,20260201-20260203&SeriesNumber=1,2')).toEqual([
+      ['20260101', '20260201-20260203'],
+      ['1', '2'],
+    ]);
+    expect(values('PatientComments=a%5Cb')).toEqual([['a\\b']]);
+    expect(values('PatientName=a&00100010=a')).toEqual([['a']]);
+  });
+
+  it('wants every value with multiplevaluematching, and what is empty with emptyvaluematching', () => {
+    expect(parse('ModalitiesInStudy=CT%5CPT&multiplevaluematching=true').spec.matches).toEqual([
+      { path: ['00080061'], vr: 'CS', values: ['CT'] },
+      { path: ['00080061'], vr: 'CS', values: ['PT'] },
+    ]);
+    expect(parse('StudyInstanceUID=1.2,1.3&multiplevaluematching=true').spec.matches).toHaveLength(1);
+    const empty = { values: [''], empty: true };
+    expect(parse('AccessionNumber=""&StudyDate=""&emptyvaluematching=TRUE').spec.matches).toEqual([
+      { path: ['00080050'], vr: 'SH', ...empty },
+      { path: ['00080020'], vr: 'DA', ...empty },
+    ]);
+    expect(parse('RequestAttributesSequence=""&emptyvaluematching=true').spec.matches).toEqual([
+      { path: ['00400275'], vr: 'SQ', ...empty },
+    ]);
+    expect(parse('AccessionNumber=""').spec.matches[0]?.values).toEqual(['""']);
+  });
+
+  it('takes a date range and a time range of the same form as one', () => {
+    expect(parse('StudyDate=20060705-20060707&StudyTime=1000-1800&includefield=StudyTime').spec).toMatchObject({
+      matches: [
+        { path: ['00080020'], vr: 'DA', values: ['20060705-20060707'], time: { tag: '00080030', range: '1000-1800' } },
+      ],
+      include: ['00080030'],
+    });
+    for (const text of [
+      'StudyDate=20060705-20060707&StudyTime=1000-',
+      'StudyDate=20060705&StudyTime=1000-1800',
+      'StudyDate=20060705-20060707&SeriesTime=1000-1800',
+      'StudyDate=20060705-20060707&StudyTime=10',
+    ]) {
+      expect(parse(text).spec.matches.map((match) => match.time)).toEqual([undefined, undefined]);
+    }
+  });
+
+  it('takes a star alone for any VR as universal, an unescaped plus in a date time, an empty sequence', () => {
+    const { matches } = parse('StudyDate=*&AcquisitionDateTime=20260101120000+0800&ProcedureCodeSequence=').spec;
+    expect(matches.map((match) => match.values)).toEqual([[''], ['20260101120000+0800'], ['']]);
+    expect(parse('ProcedureCodeSequence=').spec.include).toEqual([]);
   });
 
   it('never repeats a value in a message', () => {

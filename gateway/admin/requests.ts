@@ -108,8 +108,14 @@ function selectionOf(sent: z.output<typeof selectionSchema>, nowMs: number): Sel
 /** `{ "PatientID": "12*", "0020000D": "1.2,1.3" }` by keyword or tag, by the rules of QIDO (PS3.18 8.3.4), and nothing else of it. */
 function matchesOf(query: Readonly<Record<string, string>>): QuerySpec['matches'] {
   const entries = Object.entries(query);
-  const { spec } = parseQuery('study', null, new URLSearchParams(entries), DEFAULT_LIMITS);
-  if (spec.matches.length !== entries.length || entries.length === 0) {
+  const { spec, unknown } = parseQuery('study', null, new URLSearchParams(entries), DEFAULT_LIMITS);
+  // A search leaves out what names no attribute; a job would then be about more than was meant.
+  if (unknown.length > 0) {
+    throw new ArchiveError('INVALID', `unknown query parameter ${JSON.stringify(unknown[0]?.slice(0, 64))}`);
+  }
+  // A range of dates and one of times are one match.
+  const read = spec.matches.reduce((sum, { time }) => sum + (time === undefined ? 1 : 2), 0);
+  if (read !== entries.length || entries.length === 0) {
     throw new ArchiveError('INVALID', 'query: attributes by keyword or tag with a value each, and at least one');
   }
   return spec.matches;

@@ -63,6 +63,7 @@ function describeRows(index: () => Index): void {
     const study = attributesOf((await index().query(ALL)).rows[0]);
     expect(study).toEqual({
       ...named,
+      '00080056': { vr: 'CS', Value: ['ONLINE'] },
       '00080061': { vr: 'CS', Value: ['CT', 'MR'] },
       '00080062': { vr: 'UI', Value: ['1.2.840.10008.5.1.4.1.1.2'] },
       '0020000D': { vr: 'UI', Value: [studyUid(1)] },
@@ -74,6 +75,8 @@ function describeRows(index: () => Index): void {
     const instance = attributesOf(row);
     expect(instance).toMatchObject({ ...study, '00080060': { Value: ['CT'] }, '00201209': { Value: [1] } });
     expect(Object.keys(JSON.parse(row?.attributes ?? '{}'))).toEqual(Object.keys(instance).sort());
+    // Between the last attribute before (0008,1190) and the first behind it.
+    expect(row?.attributes.slice(row.retrieveUrlAt)).toMatch(/^"00100010":/);
   });
 
   it('keep the spelling of numbers that JavaScript cannot hold', async () => {

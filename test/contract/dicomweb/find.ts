@@ -1,7 +1,7 @@
 // QIDO-RS and metadata, as part of the DICOMweb suite.
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { DicomwebRig, Reply } from '../../support/dicomweb-rig.js';
+import { type DicomwebRig, type Reply, readMultipart } from '../../support/dicomweb-rig.js';
 import { ct, instancePath, json, noise } from '../../support/dicomweb-samples.js';
 import { buildPart10, type Element, nativeImage } from '../../support/part10-builder.js';
 
@@ -93,9 +93,70 @@ export function describeSearch(rig: () => DicomwebRig): void {
       expect(reply.headers['content-type']).toBe(type);
     });
 
-    it('refuses XML with 406', async () => {
-      const headers = { Accept: 'multipart/related; type="application/dicom+xml"' };
-      expect((await rig().call('/dicomweb/studies', { headers })).status).toBe(406);
+    it.each(['multipart/related; type="application/dicom+xml"', 'multipart/related;type=application/dicom+xml'])(
+      'gives one XML document for each result to %s',
+      async (accept) => {
+        await fill();
+        const reply = await rig().call('/dicomweb/studies?StudyInstanceUID=1.2.4,1.2.3', {
+          headers: { Accept: accept },
+        });
+        expect(reply.status).toBe(200);
+        expect(reply.headers['content-type']).toMatch(/^multipart\/related; type="application\/dicom\+xml"; boundary=/);
+        const parts = readMultipart(reply);
+        expect(parts.map((part) => part.headers.get('content-type'))).toEqual([
+          'application/dicom+xml',
+          'application/dicom+xml',
+        ]);
+        const text = parts.map((part) => part.body.toString()).find((each) => each.includes('1.2.4'));
+        expect(text).toContain('<DicomAttribute tag="0020000D" vr="UI" keyword="StudyInstanceUID">');
+        expect(text).toMatch(/tag="00081190" vr="UR"[^>]*><Value number="1">http:[^<]*\/studies\/1\.2\.4</);
+        expect(text).toContain('小东');
+      },
+    );
+
+    it('refuses with 406 what it cannot give, and says what it can', async () => {
+      const reply = await rig().call('/dicomweb/studies', { headers: { Accept: 'text/csv' } });
+      expect(reply.status).toBe(406);
+      expect(reply.body.toString()).toContain('application/dicom+json');
+    });
+
+    it('counts all that match on every page, and on a page of none', async () => {
+      await fill();
+      for (const [path, status, total] of [
+        ['studies?limit=1', 200, '2'],
+        ['studies?limit=1&offset=1', 200, '2'],
+        ['studies?limit=0', 204, '2'],
+        ['series?limit=2', 200, '3'],
+        ['instances?limit=1', 200, '4'],
+        ['studies?PatientName=*doe*', 200, '1'],
+        ['studies?PatientName=nobody', 204, '0'],
+        ['studies/1.2.3/instances?limit=1', 200, '3'],
+      ] as const) {
+        const reply = await rig().call(`/dicomweb/${path}`);
+        expect([path, reply.status, reply.headers['x-total-count']]).toEqual([path, status, total]);
+      }
+    });
+
+    it('matches keys of the levels below: what has such a series or instance', async () => {
+      await fill();
+      expect(await uids('studies?Modality=MR', '0020000D')).toEqual(['1.2.4']);
+      expect(await uids('studies?SeriesInstanceUID=1.2.3.2', '0020000D')).toEqual(['1.2.3']);
+      expect(await uids('studies?SOPInstanceUID=1.2.4.1.1', '0020000D')).toEqual(['1.2.4']);
+      expect(await uids('series?00080018=1.2.3.2.3', '0020000E')).toEqual(['1.2.3.2']);
+      expect(await uids('series?PatientID=PID2', '0020000E')).toEqual(['1.2.4.1']);
+      expect(await uids('instances?Modality=MR&PatientID=PID2', '00080018')).toEqual(['1.2.4.1.1']);
+    });
+
+    it('warns of what names no attribute, and matches by the rest', async () => {
+      await fill();
+      const reply = await rig().call(
+        '/dicomweb/studies?PatientID=PID2&NoSuchKeyword=1&includefield=Nor%0d%0aThis:%20x,AlsoNot&limit=101',
+      );
+      expect(json(reply).map((row) => row['0020000D']?.Value)).toEqual([['1.2.4']]);
+      expect(reply.headers['warning']).toBe(
+        '299 filmroom "3 parameters or fields name no attribute and were left out: NoSuchKeyword, AlsoNot"',
+      );
+      expect((await rig().call('/dicomweb/studies?PatientID=PID2')).headers['warning']).toBeUndefined();
     });
   });
 }

@@ -102,7 +102,7 @@ export class RowBuilder {
       series: series === undefined ? null : (series.uid as SeriesUid),
       sop: instance === undefined ? null : (instance.sop as SopUid),
       online,
-      ...textOf(merged([online ? ONLINE : NEARLINE], members)),
+      ...textOf(members, online ? ONLINE : NEARLINE),
     };
   }
 
@@ -199,12 +199,25 @@ function merged(first: Members, second: Members): Members {
   return all;
 }
 
-function textOf(members: Members): { readonly attributes: string; readonly retrieveUrlAt: number } {
-  let retrieveUrlAt = 1;
+/** The object's text, with `availability` in its place. */
+function textOf(
+  members: Members,
+  availability: JsonMember,
+): { readonly attributes: string; readonly retrieveUrlAt: number } {
   const texts: string[] = [];
-  for (const { name, text } of members) {
+  let retrieveUrlAt = 1;
+  let placed = false;
+  const place = (text: string, name: string) => {
+    texts.push(text);
     if (name < RETRIEVE_URL) retrieveUrlAt += text.length + 1;
-    if (name !== RETRIEVE_URL) texts.push(text);
+  };
+  for (const { name, text } of members) {
+    if (name === AVAILABILITY || name === RETRIEVE_URL) continue;
+    if (!placed && name > AVAILABILITY) {
+      place(availability.text, AVAILABILITY);
+      placed = true;
+    }
+    place(text, name);
   }
   return { attributes: `{${texts.join(',')}}`, retrieveUrlAt };
 }
