@@ -88,11 +88,15 @@ function matchesHere(object: DicomJsonObject, tag: string, key: AttributeKey, op
   const { time } = key;
   if (time !== undefined) {
     return tellingValues(key).some((range) =>
-      dateTimeMatches(range, time.range, String(values[0] ?? ''), String(valuesOf(object[time.tag])[0] ?? '')),
+      dateTimeMatches(range, time.range, textOf(values[0]), textOf(valuesOf(object[time.tag])[0])),
     );
   }
   const vr = key.vr === 'UN' && typeof element?.vr === 'string' ? element.vr : key.vr;
   return tellingValues(key).some((wanted) => values.some((value) => valueMatches(vr, wanted, value, options)));
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function isEmpty(value: unknown): boolean {
