@@ -2,8 +2,8 @@
 // that is being sent and the one that is being made.
 import { ArchiveError } from '../../tiering/core/errors.js';
 import type { Frame } from '../codecs/frame.js';
+import { frameBytes } from '../codecs/frame-size.js';
 import { UNDEFINED_LENGTH } from '../element-header.js';
-import { nativeFrameBits } from '../native-frames.js';
 import { OB, type Vr, vrNamed } from '../vr.js';
 import { BitPacker } from './bit-packer.js';
 import { ChunkWriter } from './chunk-writer.js';
@@ -35,13 +35,13 @@ async function* inOrder({ first, count, frame }: FrameSource): AsyncGenerator<Fr
   }
 }
 
-/** How many bits each frame has. INVALID when the first frame's bytes are not what its description says. */
+/** How many bits each frame has. CORRUPT when the first frame's bytes are not as many as its description says. */
 function bitsOfEach({ pixels, bytes }: Frame): number {
-  const bits = nativeFrameBits({ ...pixels, samples: pixels.samplesPerPixel });
-  if (!Number.isSafeInteger(bits) || Math.ceil(bits / 8) !== bytes.length) {
-    throw new ArchiveError('CORRUPT', `frame 1 has ${bytes.length} bytes, and its description asks for ${bits / 8}`);
+  const expected = frameBytes(pixels);
+  if (bytes.length !== expected) {
+    throw new ArchiveError('CORRUPT', `frame 1 has ${bytes.length} bytes, and its description asks for ${expected}`);
   }
-  return bits;
+  return pixels.bitsAllocated === 1 ? pixels.rows * pixels.columns * pixels.samplesPerPixel : expected * 8;
 }
 
 /** Native Pixel Data. Throws LIMIT, before anything is given, when all frames together are more than one value holds (4 GiB). */
@@ -68,13 +68,13 @@ async function* nativePieces(
   const out = new ChunkWriter();
   out.header(PIXEL_DATA, vr, length + (length % 2));
   yield out.take();
-  const frameBytes = Math.ceil(frameBits / 8);
+  const expected = Math.ceil(frameBits / 8);
   const packer = frameBits % 8 === 0 ? null : new BitPacker();
   let n = 0;
   for await (const { bytes } of inOrder(source)) {
     n++;
-    if (bytes.length !== frameBytes) {
-      throw new ArchiveError('CORRUPT', `frame ${n} has ${bytes.length} bytes, and frame 1 has ${frameBytes}`);
+    if (bytes.length !== expected) {
+      throw new ArchiveError('CORRUPT', `frame ${n} has ${bytes.length} bytes, and frame 1 has ${expected}`);
     }
     yield packer === null ? bytes : packer.push(bytes, frameBits);
   }

@@ -2,19 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../test/support/bytes.js';
 import { element, IMPLICIT_LE, instance, item } from '../../test/support/dicom-bytes.js';
 import { buildPart10 } from '../../test/support/part10-builder.js';
-import {
-  ENCAPSULATED,
-  encapsulatedFile,
-  giving,
-  jsonOf,
-  nativeFile,
-  pixelsOf,
-  SCOPE,
-} from '../../test/support/pixel-files.js';
+import { encapsulatedFile, giving, jsonOf, nativeFile, pixelsOf, SCOPE } from '../../test/support/pixel-files.js';
 import { rewriting, rewritten, sourceOf } from '../../test/support/rewriting.js';
 import type { InstanceLayout } from '../instance.js';
 import { parseInstance } from '../parse-instance.js';
-import { DEFLATED_EXPLICIT_LITTLE, EXPLICIT_LITTLE } from '../transfer-syntax.js';
+import { DEFLATED_EXPLICIT_LITTLE, EXPLICIT_LITTLE, JPEG_BASELINE, RLE_LOSSLESS } from '../transfer-syntax.js';
 import { type RewriteOptions, rewriteInstance } from './rewrite-instance.js';
 
 async function refusal(options: Partial<RewriteOptions> & { readonly file: Buffer }): Promise<unknown> {
@@ -47,6 +39,8 @@ describe('what cannot be given', () => {
     ['deflated', DEFLATED_EXPLICIT_LITTLE],
     ['video', '1.2.840.10008.1.2.4.102'],
     ['something unknown', '1.2.3.4'],
+    ['something lossy', JPEG_BASELINE],
+    ['something that nothing encodes', '1.2.840.10008.1.2.4.110'],
   ])('is refused: %s as a target', async (_, target) => {
     expect(await refusal({ file, target })).toMatchObject({ code: 'NOT_SUPPORTED' });
   });
@@ -58,7 +52,7 @@ describe('what cannot be given', () => {
 
   it('is refused: floats as fragments', async () => {
     const floats = buildPart10({ ...SCOPE, elements: [['7FE00008', 'OF', bytesOf(16)]] });
-    expect(await refusal({ file: floats, target: ENCAPSULATED })).toMatchObject({ code: 'NOT_SUPPORTED' });
+    expect(await refusal({ file: floats, target: RLE_LOSSLESS })).toMatchObject({ code: 'NOT_SUPPORTED' });
   });
 
   it('is refused: fragments that cannot be told apart into frames', async () => {
@@ -133,7 +127,7 @@ describe('what cannot be given', () => {
       pixels: { kind: 'native', start: 10, end: 14, frames: 1, frameBits: 32 },
       bulk: [{ path: '7FE00010', vr: 'OB', start: file.length - 6, end: file.length - 2 }],
     };
-    const given = giving([bytesOf(4)], ENCAPSULATED, pixelsOf(shape));
+    const given = giving([bytesOf(4)], RLE_LOSSLESS, pixelsOf(shape));
     const parsed = parseInstance(file);
     const pieces = rewriteInstance({
       source: sourceOf(file),
@@ -141,7 +135,7 @@ describe('what cannot be given', () => {
       sopClass: parsed.sopClassUid,
       sop: parsed.sopUid,
       stored: EXPLICIT_LITTLE,
-      target: ENCAPSULATED,
+      target: RLE_LOSSLESS,
       frame: given.frame,
     });
     await expect(

@@ -15,20 +15,12 @@ import {
   u32,
 } from '../../test/support/dicom-bytes.js';
 import { buildPart10, nativeImage } from '../../test/support/part10-builder.js';
-import {
-  ENCAPSULATED,
-  encapsulatedFile,
-  giving,
-  jsonOf,
-  nativeFile,
-  pixelsOf,
-  SCOPE,
-} from '../../test/support/pixel-files.js';
+import { encapsulatedFile, giving, jsonOf, nativeFile, pixelsOf, SCOPE } from '../../test/support/pixel-files.js';
 import { rewritten, sourceOf } from '../../test/support/rewriting.js';
 import type { InstanceLayout } from '../instance.js';
 import { alignBits, frameRanges } from '../layout.js';
 import { parseInstance } from '../parse-instance.js';
-import { DEFLATED_EXPLICIT_LITTLE, EXPLICIT_LITTLE } from '../transfer-syntax.js';
+import { DEFLATED_EXPLICIT_LITTLE, EXPLICIT_LITTLE, RLE_LOSSLESS } from '../transfer-syntax.js';
 import { rewriteInstance } from './rewrite-instance.js';
 
 function framesOf(file: Buffer, count: number): Uint8Array[] {
@@ -46,9 +38,9 @@ describe('native frames made into fragments', () => {
 
   it('are one fragment each, behind an empty offset table, and nothing else changes', async () => {
     const file = nativeFile(shape, 4, pixels);
-    const given = giving(framesOf(file, 4), ENCAPSULATED, pixelsOf(shape));
-    const sent = await rewritten(file, { target: ENCAPSULATED, frame: given.frame });
-    expect(parseInstance(sent).transferSyntaxUid).toBe(ENCAPSULATED);
+    const given = giving(framesOf(file, 4), RLE_LOSSLESS, pixelsOf(shape));
+    const sent = await rewritten(file, { target: RLE_LOSSLESS, frame: given.frame });
+    expect(parseInstance(sent).transferSyntaxUid).toBe(RLE_LOSSLESS);
     expect(parseInstance(sent).warnings).toEqual([]);
     expect(Buffer.concat(framesOf(sent, 4)).equals(pixels)).toBe(true);
     expect(given.asked).toEqual([1, 2, 3, 4]);
@@ -61,8 +53,8 @@ describe('native frames made into fragments', () => {
   it('are padded to an even length', async () => {
     const odd = { rows: 1, columns: 3, bits: 8 };
     const file = nativeFile(odd, 2, Uint8Array.of(1, 2, 3, 4, 5, 6));
-    const given = giving([Uint8Array.of(1, 2, 3), Uint8Array.of(4, 5, 6)], ENCAPSULATED, pixelsOf(odd));
-    const sent = await rewritten(file, { target: ENCAPSULATED, frame: given.frame });
+    const given = giving([Uint8Array.of(1, 2, 3), Uint8Array.of(4, 5, 6)], RLE_LOSSLESS, pixelsOf(odd));
+    const sent = await rewritten(file, { target: RLE_LOSSLESS, frame: given.frame });
     expect(framesOf(sent, 2).map((frame) => [...frame])).toEqual([
       [1, 2, 3, 0],
       [4, 5, 6, 0],
@@ -73,7 +65,7 @@ describe('native frames made into fragments', () => {
     const deflate = (bytes: Buffer): Buffer => deflateRawSync(bytes);
     const elements = nativeImage({ ...shape, frames: 4, pixels });
     const deflated = buildPart10({ ...SCOPE, transferSyntax: DEFLATED_EXPLICIT_LITTLE, transform: deflate, elements });
-    const given = giving(framesOf(nativeFile(shape, 4, pixels), 4), ENCAPSULATED, pixelsOf(shape));
+    const given = giving(framesOf(nativeFile(shape, 4, pixels), 4), RLE_LOSSLESS, pixelsOf(shape));
     const implicit = ['implicit', 'big'].map((name) => {
       const encoding = name as 'implicit' | 'big';
       const bits = Buffer.from(encoding === 'big' ? [0, 16] : [16, 0]);
@@ -93,7 +85,7 @@ describe('native frames made into fragments', () => {
       );
     });
     for (const file of [deflated, ...implicit]) {
-      const sent = await rewritten(file, { target: ENCAPSULATED, frame: given.frame, pieceBytes: 9 });
+      const sent = await rewritten(file, { target: RLE_LOSSLESS, frame: given.frame, pieceBytes: 9 });
       expect(Buffer.concat(framesOf(sent, 4)).equals(pixels)).toBe(true);
       expect(jsonOf(sent)['00280004']).toEqual({ vr: 'CS', Value: ['MONOCHROME2'] });
     }
@@ -103,8 +95,8 @@ describe('native frames made into fragments', () => {
     const big = { rows: 100, columns: 100, bits: 16 };
     const file = nativeFile(big, 10, bytesOf(200_000));
     const read: (readonly [number, number])[] = [];
-    const given = giving(framesOf(file, 10), ENCAPSULATED, pixelsOf(big));
-    await rewritten(file, { target: ENCAPSULATED, frame: given.frame, onRead: (...range) => read.push(range) });
+    const given = giving(framesOf(file, 10), RLE_LOSSLESS, pixelsOf(big));
+    await rewritten(file, { target: RLE_LOSSLESS, frame: given.frame, onRead: (...range) => read.push(range) });
     const { start, end } = parseInstance(file).layout.bulk.find(({ path }) => path === '7FE00010') ?? {
       start: 0,
       end: 0,

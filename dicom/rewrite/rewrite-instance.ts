@@ -2,6 +2,7 @@
 // as they are or as the codecs give them, frame by frame. Nothing here does I/O, and memory holds some chunks and two frames.
 import { ArchiveError, invariant } from '../../tiering/core/errors.js';
 import { ByteWindow } from '../byte-window.js';
+import { codecOf } from '../codecs/codec-table.js';
 import type { Frame } from '../codecs/frame.js';
 import { DicomError } from '../dicom-error.js';
 import { fileMeta } from '../encode/file-meta.js';
@@ -11,7 +12,7 @@ import type { ByteRange, InstanceLayout } from '../instance.js';
 import { frameCount } from '../layout.js';
 import { FILE_META_BYTES_MAX } from '../limits.js';
 import { readFileMeta } from '../part10.js';
-import { EXPLICIT_LITTLE, type TransferSyntax, transferSyntaxOf } from '../transfer-syntax.js';
+import { type TransferSyntax, transferSyntaxOf } from '../transfer-syntax.js';
 import { type NewPixels, rewriteDataset } from './dataset-rewriter.js';
 import { type Bytes, ForwardReader } from './forward-reader.js';
 import { pixelElements } from './pixel-attributes.js';
@@ -53,8 +54,8 @@ const REFERENCED = new Set([
 ]);
 
 /**
- * The instance as a DICOM file in `target`: Explicit VR Little Endian or an encapsulated transfer syntax. It stays the same SOP Instance:
- * what codecs here do for it is lossless or decompresses (PS3.3 C.12.4.1.1). Attributes that describe the samples are those of frame 1 as it
+ * The instance as a DICOM file in `target`: Explicit VR Little Endian, or what codecs here encode without loss. It stays the same SOP
+ * Instance, since it is the same to every bit that is stored or decodes to it (PS3.3 C.12.4.1.1). Attributes that describe the samples are those of frame 1 as it
  * is sent; group lengths and the stored file meta information and preamble are not kept; every other value is the stored one.
  *
  * Everything that can be refused is refused before the first piece: NOT_SUPPORTED for what `target` cannot hold, LIMIT for native pixels of
@@ -91,11 +92,12 @@ function syntaxOf(uid: string): TransferSyntax {
   return syntax;
 }
 
-/** DESIGN 12: implicit VR and big endian are never made, and deflated and video neither. */
+/** What is made here keeps every bit: a lossy copy would have to be another instance (PS3.3 C.12.4.1.1, C.7.6.1.1.5). */
 function targetOf(uid: string): TransferSyntax {
   const target = syntaxOf(uid);
-  if (uid !== EXPLICIT_LITTLE && (!target.encapsulated || target.video)) {
-    throw new ArchiveError('NOT_SUPPORTED', `instances are not written in ${target.uid} (${target.name})`);
+  const codec = codecOf(uid);
+  if (codec === undefined || !codec.encodes || !codec.lossless) {
+    throw new ArchiveError('NOT_SUPPORTED', `whole instances are not written in ${target.uid} (${target.name})`);
   }
   return target;
 }
