@@ -1,5 +1,10 @@
 // Runs rewriteInstance over bytes in memory, in pieces of a chosen size, and gathers what comes out.
+import { inflateRawSync } from 'node:zlib';
+import { describePixels } from '../../dicom/codecs/describe.js';
 import type { Frame } from '../../dicom/codecs/frame.js';
+import { transcode } from '../../dicom/codecs/transcode.js';
+import type { DicomJson } from '../../dicom/json-object.js';
+import { alignBits, frameRanges } from '../../dicom/layout.js';
 import { parseInstance } from '../../dicom/parse-instance.js';
 import { type InstanceSource, rewriteInstance } from '../../dicom/rewrite/rewrite-instance.js';
 
@@ -43,4 +48,19 @@ export async function rewritten(bytes: Uint8Array, options: Rewriting = {}): Pro
   const pieces: Uint8Array[] = [];
   for await (const piece of rewriting(bytes, options)) pieces.push(piece);
   return Buffer.concat(pieces);
+}
+
+/** Frame `n` (from 1) of a file, as it is stored. */
+export function storedFrameOf(bytes: Buffer, n: number): Frame {
+  const { layout, json, transferSyntaxUid } = parseInstance(bytes);
+  const source = layout.deflated ? inflateRawSync(bytes.subarray(144 + bytes.readUInt32LE(140))) : bytes;
+  const { ranges, bitOffset, bits } = frameRanges(layout, n);
+  const whole = Buffer.concat(ranges.map(({ start, end }) => source.subarray(start, end)));
+  const pixels = describePixels(JSON.parse(json) as DicomJson);
+  return { syntax: transferSyntaxUid, pixels, bytes: bits === null ? whole : alignBits(whole, bitOffset, bits) };
+}
+
+/** Gives the frames of a file in `target` by the codecs. */
+export function byCodecs(bytes: Buffer, target: string): (n: number) => Promise<Frame> {
+  return async (n) => transcode(storedFrameOf(bytes, n), target);
 }
