@@ -23,17 +23,6 @@ function sixths(photometric: string | null): number {
   return photometric === 'YBR_PARTIAL_420' ? 3 : 6;
 }
 
-/** Bits of one frame whose attributes are all numbers. */
-export function nativeFrameBits(frame: {
-  readonly rows: number;
-  readonly columns: number;
-  readonly samples: number;
-  readonly bitsAllocated: number;
-  readonly photometric: string | null;
-}): number {
-  return (frame.rows * frame.columns * frame.bitsAllocated * frame.samples * sixths(frame.photometric)) / 6;
-}
-
 /**
  * The layout of `[start, end)`. Frames beyond the bytes that are there are left out, with a complaint. `bits` is of one sample when the element
  * says so itself (Float Pixel Data), else null.
@@ -50,7 +39,7 @@ export function nativeLayout(start: number, end: number, geometry: PixelGeometry
   if (!rows || !columns || !allocated || samples < 1) {
     return { pixels: null, complaint: 'pixel data whose rows, columns or bits are missing or not numbers' };
   }
-  const frameBits = nativeFrameBits({ ...geometry, rows, columns, samples, bitsAllocated: allocated });
+  const frameBits = (rows * columns * allocated * samples * sixths(geometry.photometric)) / 6;
   if (!Number.isSafeInteger(frameBits)) return { pixels: null, complaint: 'a frame size that cannot be' };
   const there = Math.floor(((end - start) * 8) / frameBits);
   if (frames === null) return { pixels: { kind: 'native', start, end, frames: there, frameBits }, complaint: null };

@@ -56,7 +56,7 @@ describe.skipIf(pack === null)('the files of the DICOM pack in Explicit VR Littl
   );
 
   it('and the encapsulated ones that can be decoded of seventeen', () => {
-    expect(encapsulated.length).toBe(112);
+    expect(encapsulated.length).toBe(111);
     expect(new Set(encapsulated.map((file) => file.TransferSyntaxUID)).size).toBe(17);
   });
 

@@ -1,5 +1,5 @@
-// Pixel Data as a whole element, frame by frame: native (PS3.5 8.1.1, A.2) or in fragments (A.4). Two frames are held at most: the one
-// that is being sent and the one that is being made.
+// Pixel Data as a whole element, frame by frame: native (PS3.5 8.1.1, A.2) or in fragments (A.4). One frame is held:
+// whoever makes them may work ahead.
 import { ArchiveError } from '../../tiering/core/errors.js';
 import type { Frame } from '../codecs/frame.js';
 import { frameBytes } from '../codecs/frame-size.js';
@@ -23,16 +23,7 @@ export interface FrameSource {
 }
 
 async function* inOrder({ first, count, frame }: FrameSource): AsyncGenerator<Frame, void, void> {
-  let next: Promise<Frame> = Promise.resolve(first);
-  for (let n = 1; n <= count; n++) {
-    const current = await next;
-    if (n < count) {
-      next = frame(n + 1);
-      // Whoever stops early does not wait for it; whoever goes on is told above.
-      next.catch(() => undefined);
-    }
-    yield current;
-  }
+  for (let n = 1; n <= count; n++) yield n === 1 ? first : await frame(n);
 }
 
 /** How many bits each frame has. CORRUPT when the first frame's bytes are not as many as its description says. */

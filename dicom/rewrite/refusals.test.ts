@@ -3,7 +3,7 @@ import { bytesOf } from '../../test/support/bytes.js';
 import { element, IMPLICIT_LE, instance, item } from '../../test/support/dicom-bytes.js';
 import { buildPart10 } from '../../test/support/part10-builder.js';
 import { encapsulatedFile, giving, jsonOf, nativeFile, pixelsOf, SCOPE } from '../../test/support/pixel-files.js';
-import { rewriting, rewritten, sourceOf } from '../../test/support/rewriting.js';
+import { rewritten, sourceOf } from '../../test/support/rewriting.js';
 import type { InstanceLayout } from '../instance.js';
 import { parseInstance } from '../parse-instance.js';
 import { DEFLATED_EXPLICIT_LITTLE, EXPLICIT_LITTLE, JPEG_BASELINE, RLE_LOSSLESS } from '../transfer-syntax.js';
@@ -94,18 +94,6 @@ describe('what cannot be given', () => {
     expect(await refusal({ file: stored, frame: none.frame })).toMatchObject({ message: 'frame 1' });
     const two = giving(frames.slice(0, 2), EXPLICIT_LITTLE, pixelsOf(shape));
     await expect(rewritten(stored, { frame: two.frame })).rejects.toThrow('frame 3');
-  });
-
-  it('does not fail the process when it was asked for ahead of one who left', async () => {
-    const frames = [bytesOf(4, 1), bytesOf(4, 2)];
-    const given = giving(frames.slice(0, 1), EXPLICIT_LITTLE, pixelsOf(shape));
-    let sent = Buffer.alloc(0);
-    for await (const piece of rewriting(encapsulatedFile(shape, frames), { frame: given.frame })) {
-      sent = Buffer.concat([sent, piece]);
-      if (given.asked.includes(2)) break;
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(sent.subarray(-4).equals(frames[0] as Uint8Array)).toBe(true);
   });
 
   it('is CORRUPT where frames differ in size', async () => {

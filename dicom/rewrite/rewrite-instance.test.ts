@@ -16,7 +16,7 @@ import {
 } from '../../test/support/dicom-bytes.js';
 import { buildPart10, nativeImage } from '../../test/support/part10-builder.js';
 import { encapsulatedFile, giving, jsonOf, nativeFile, pixelsOf, SCOPE } from '../../test/support/pixel-files.js';
-import { rewritten, sourceOf } from '../../test/support/rewriting.js';
+import { rewriting, rewritten, sourceOf } from '../../test/support/rewriting.js';
 import type { InstanceLayout } from '../instance.js';
 import { alignBits, frameRanges } from '../layout.js';
 import { parseInstance } from '../parse-instance.js';
@@ -48,6 +48,17 @@ describe('native frames made into fragments', () => {
     expect(jsonOf(sent)).toEqual({ ...stored, '7FE00010': { ...stored['7FE00010'], vr: 'OB' } });
     const table = Buffer.from('e07f10004f420000fffffffffeff00e000000000', 'hex');
     expect(sent.includes(table)).toBe(true);
+  });
+
+  it('are asked for one by one, when the one before was sent', async () => {
+    const file = nativeFile(shape, 4, pixels);
+    const frames = framesOf(file, 4);
+    const given = giving(frames, RLE_LOSSLESS, pixelsOf(shape));
+    const seen: number[] = [];
+    for await (const piece of rewriting(file, { target: RLE_LOSSLESS, frame: given.frame })) {
+      if (frames.includes(piece)) seen.push(given.asked.length);
+    }
+    expect(seen).toEqual([1, 2, 3, 4]);
   });
 
   it('are padded to an even length', async () => {

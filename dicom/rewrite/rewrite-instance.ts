@@ -1,5 +1,5 @@
 // One whole stored instance in another transfer syntax, as it is sent (PS3.18 8.7.3.5): the data set in Explicit VR Little Endian, its pixels
-// as they are or as the codecs give them, frame by frame. Nothing here does I/O, and memory holds some chunks and two frames.
+// as they are or as the codecs give them, frame by frame. Nothing here does I/O, and memory holds some chunks and one frame.
 import { ArchiveError, invariant } from '../../tiering/core/errors.js';
 import { ByteWindow } from '../byte-window.js';
 import { codecOf } from '../codecs/codec-table.js';
@@ -34,8 +34,8 @@ export interface RewriteOptions {
   readonly stored: string;
   readonly target: string;
   /**
-   * Frame n (from 1) in `target`; not asked for where the stored samples are sent as they are. Asked for in order, and at most one before it
-   * can be sent.
+   * Frame n (from 1) in `target`; not asked for where the stored samples are sent as they are. Frame 1 is asked for at the beginning, each
+   * further one in order when the one before it was sent and is no longer looked at.
    */
   readonly frame: (n: number) => Promise<Frame>;
 }
