@@ -20,7 +20,7 @@ export interface PixelDescription {
   readonly numbers: 'integer' | 'float';
   /**
    * Pixel Data has VR OW. It matters in big endian only, where the bytes of OW lie swapped by pairs whatever a sample has (PS3.5 7.3):
-   * such a frame must begin at an even byte of the value.
+   * such a frame must begin at an even byte of the value, and one of an odd length is given with the byte behind it.
    */
   readonly words?: boolean;
 }

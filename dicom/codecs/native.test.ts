@@ -41,6 +41,8 @@ describe('big endian', () => {
 
   it('does not guess at samples that share words with another frame', async () => {
     await expect(decodeFrame(big([1, 2, 3], { words: true }, 3))).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
+    // With the pad behind it an odd frame is whole words.
+    expect(await little(big([2, 1, 0, 3], { words: true }, 3))).toEqual([1, 2, 3]);
     const bits = { bitsAllocated: 1, bitsStored: 1, highBit: 0, words: true };
     await expect(decodeFrame(big([1, 2], bits, 12))).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
     expect(await little(big([1, 2], bits, 16))).toEqual([2, 1]);

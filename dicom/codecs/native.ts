@@ -22,15 +22,19 @@ export function nativeLittle(frame: Frame): Frame {
 function swapped(bytes: Uint8Array, pixels: PixelDescription): Uint8Array {
   const { bitsAllocated } = pixels;
   const unit = pixels.words === true ? 2 : Math.max(1, bitsAllocated / 8);
-  if ((pixels.rows * pixels.columns * pixels.samplesPerPixel * bitsAllocated) % (unit * 8) !== 0) {
+  const bits = pixels.rows * pixels.columns * pixels.samplesPerPixel * bitsAllocated;
+  // The other half of an odd frame's last word, where it was given too.
+  const spare = unit === 2 && bits % 16 === 8 && bytes.length > bits / 8 ? 1 : 0;
+  if ((bits + spare * 8) % (unit * 8) !== 0) {
     // Such frames share words with their neighbours, and lie in pieces once each is cut out.
     throw unsupportedFrame('big endian frames that are not whole 16-bit words are only given as they are stored');
   }
-  const copy = Buffer.from(exactFrame(bytes, pixels));
+  const length = exactFrame(bytes, pixels).length;
+  const copy = Buffer.from(bytes.subarray(0, length + spare));
   if (unit === 2) copy.swap16();
   else if (unit === 4) copy.swap32();
   else if (unit === 8) copy.swap64();
-  return copy;
+  return copy.subarray(0, length);
 }
 
 /** Samples of a pixel side by side (Planar Configuration 0), in a copy where they are not. */
