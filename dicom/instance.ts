@@ -17,7 +17,7 @@ export type DicomFault =
   /** A stated limit (depth, elements, fragments, header bytes) is passed. */
   | 'LIMIT';
 
-/** Something odd that does not keep an instance from being stored: answered as STOW warning B007 or B000. */
+/** Something odd that does not keep an instance from being stored: answered as STOW warning B007, B006 or B000. */
 export interface DicomWarning {
   readonly kind:
     | 'META_MISMATCH'
@@ -26,6 +26,8 @@ export interface DicomWarning {
     | 'CHARSET'
     | 'PIXEL_LENGTH'
     | 'TRAILING_BYTES'
+    /** Sent as JSON or XML with an element that was left out. */
+    | 'DISCARDED'
     | 'VALUE';
   /** For people; names tags and offsets, never values. */
   readonly detail: string;

@@ -1,6 +1,7 @@
 // Every limit of the DICOMweb surface, with its unit in its name and the reason for its number.
 
 const KiB = 1024;
+const MiB = 1024 * KiB;
 
 export interface DicomwebLimits {
   readonly pathBytesMax: number;
@@ -21,6 +22,9 @@ export interface DicomwebLimits {
   readonly epilogueBytesMax: number;
   readonly bodyGraceMs: number;
   readonly bodyBytesPerSecondMin: number;
+  readonly metadataBytesMax: number;
+  readonly storeHeldBytesMax: number;
+  readonly bulkHeldBytesMax: number;
   readonly lingerMs: number;
   readonly sendStallMs: number;
   readonly heldInstancesMax: number;
@@ -62,6 +66,12 @@ export const DEFAULT_LIMITS: DicomwebLimits = {
   bodyGraceMs: 30_000,
   /** Below this a body is an attack or a dead link: 1 GiB would take 12 days. */
   bodyBytesPerSecondMin: 1024,
+  /** JSON or XML of one instance that is stored: a multi-frame object of 10,000 frames has about 10 MiB. */
+  metadataBytesMax: 16 * MiB,
+  /** Metadata and bulk values of one request that wait for the rest of their instances. 2,000 CT images wait with 8 MiB. */
+  storeHeldBytesMax: 64 * MiB,
+  /** A bulk value is held up to here; what is longer goes straight through where it can. */
+  bulkHeldBytesMax: 4 * MiB,
   /** How long an early answer waits for a sender that is still writing, so that a reset does not eat the answer. */
   lingerMs: 1000,
   /** A receiver that takes nothing for this long is gone. */

@@ -109,7 +109,7 @@ export const FAILURE = {
 } as const;
 
 /** (0008,1196) Warning Reason, PS3.18 Table I.2-1. */
-export const WARNING = { coercion: 0xb000, mismatch: 0xb007 } as const;
+export const WARNING = { coercion: 0xb000, discarded: 0xb006, mismatch: 0xb007 } as const;
 
 const REASON_OF_FAULT: Readonly<Record<DicomFault, number>> = {
   NOT_DICOM: FAILURE.cannotUnderstand,
@@ -150,11 +150,15 @@ export function failureReason(outcome: StoreOutcome & { readonly status: 'refuse
 }
 
 /**
- * The reason code of what was odd about a stored instance: what is read leniently for searching counts as coercion of that
- * copy, everything structural as a mismatch. The stored bytes are never touched.
+ * The one reason code of all that was odd about a stored instance, the gravest first: what is structural is a mismatch, elements of
+ * sent metadata that were left out come next, and what is read leniently or was written otherwise counts as coercion. Bytes that were sent as
+ * DICOM are never touched.
  */
 export function warningReason(warnings: readonly DicomWarning[]): number {
-  return warnings.every((each) => each.kind === 'CHARSET' || each.kind === 'VALUE')
-    ? WARNING.coercion
-    : WARNING.mismatch;
+  const kinds = new Set(warnings.map((each) => each.kind));
+  kinds.delete('CHARSET');
+  kinds.delete('VALUE');
+  const discarded = kinds.delete('DISCARDED');
+  if (kinds.size > 0) return WARNING.mismatch;
+  return discarded ? WARNING.discarded : WARNING.coercion;
 }

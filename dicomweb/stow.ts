@@ -1,7 +1,7 @@
-// STOW-RS (PS3.18 10.5): multipart/related or one instance of application/dicom. Parts are handed to the archive as they
-// come and pipeline there; what was stored stays stored whatever becomes of the rest of the request.
-import type { Scope, StoreOutcome } from '../tiering/archive/archive.js';
-import { ArchiveError, codeOf, hasCode } from '../tiering/core/errors.js';
+// STOW-RS (PS3.18 10.5): instances as application/dicom, or as metadata in JSON or XML with their bulk data. Each is handed to the
+// archive as it comes and pipelines there; what was stored stays stored whatever becomes of the rest of the request.
+import type { StoreOutcome } from '../tiering/archive/archive.js';
+import { ArchiveError, hasCode } from '../tiering/core/errors.js';
 import { covers, parseMediaType } from './accept.js';
 import type { Exchange } from './exchange.js';
 import { parseBoundary, readParts } from './multipart-reader.js';
@@ -9,6 +9,8 @@ import { FAILURE, failureReason, HttpProblem, warningReason } from './problem.js
 import { linger, requestBody } from './request-body.js';
 import { sendEarly } from './send.js';
 import { type FailedItem, type StoredItem, type StoreResponse, storeResponseJson } from './store-response.js';
+import { Intake } from './stow-intake.js';
+import { MetadataStore } from './stow-metadata.js';
 import { xmlDocument } from './xml.js';
 
 const DICOM = 'application/dicom';
@@ -21,8 +23,25 @@ interface Received {
   readonly failure: unknown;
 }
 
-/** How to read the body. 415 for what is not stored by this version. */
-function bodyKind(exchange: Exchange): { readonly boundary: string } | 'single' {
+/** What a body holds: the media type of its instances, and the boundary of its parts. */
+interface BodyKind {
+  readonly type: string;
+  /** null: one body without parts. */
+  readonly boundary: string | null;
+  /** The transfer-syntax parameter of a single body. */
+  readonly syntax: string | null;
+}
+
+/** PS3.18 table 10.5.2-1, and the names under which clients send the same. */
+const TYPES: ReadonlyMap<string, string> = new Map([
+  [DICOM, DICOM],
+  [DICOM_JSON, DICOM_JSON],
+  ['application/json', DICOM_JSON],
+  [DICOM_XML, DICOM_XML],
+]);
+
+/** How to read the body. 415 for what is not stored. */
+function bodyKind(exchange: Exchange): BodyKind {
   const { headers } = exchange.req;
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
   if (encoding !== 'identity') {
@@ -32,15 +51,27 @@ function bodyKind(exchange: Exchange): { readonly boundary: string } | 'single' 
     );
   }
   const { type, parameters } = parseMediaType(headers['content-type'] ?? '');
-  const inner = (type === 'multipart/related' ? (parameters.get('type') ?? DICOM) : type).toLowerCase();
-  if (inner !== DICOM) {
+  const isMultipart = type === 'multipart/related';
+  const inner = (isMultipart ? (parameters.get('type') ?? DICOM) : type).toLowerCase();
+  const known = TYPES.get(inner);
+  if (known === undefined) {
     throw new HttpProblem(
       415,
-      `Content-Type ${JSON.stringify(inner.slice(0, 64))} is not taken: send multipart/related; type="application/dicom", or application/dicom`,
-      { headers: { Accept: `multipart/related; type="${DICOM}", ${DICOM}` } },
+      `Content-Type ${JSON.stringify(inner.slice(0, 64))} is not taken: send application/dicom, application/dicom+json or application/dicom+xml, alone or in multipart/related`,
+      {
+        headers: {
+          Accept: [...new Set(TYPES.values())]
+            .flatMap((each) => [`multipart/related; type="${each}"`, each])
+            .join(', '),
+        },
+      },
     );
   }
-  return type === 'multipart/related' ? { boundary: parseBoundary(parameters.get('boundary')) } : 'single';
+  return {
+    type: known,
+    boundary: isMultipart ? parseBoundary(parameters.get('boundary')) : null,
+    syntax: parameters.get('transfer-syntax') ?? null,
+  };
 }
 
 /** JSON unless only XML, or XML first, is accepted (Weasis). What else is asked for gets JSON: refusing after storing helps nobody. */
@@ -52,55 +83,36 @@ function responseType(exchange: Exchange): string {
   return DICOM_JSON;
 }
 
-class Intake {
-  readonly #exchange: Exchange;
-  readonly #study: Scope['study'] | undefined;
-  readonly #pending: Promise<StoreOutcome>[] = [];
-
-  constructor(exchange: Exchange) {
-    this.#exchange = exchange;
-    this.#study = exchange.target.scope?.study;
+/** Takes everything that a body holds. Resolves when it is read; throws what ended it early. */
+async function takeAll(
+  exchange: Exchange,
+  kind: BodyKind,
+  body: AsyncIterable<Uint8Array>,
+  intake: Intake,
+): Promise<void> {
+  const { limits } = exchange.services;
+  if (kind.type === DICOM) {
+    if (kind.boundary === null) await intake.take(body);
+    // Part headers are looked at for nothing: a Content-Location is never fetched, a Content-Type never believed.
+    else for await (const part of readParts(body, kind.boundary, limits)) await intake.take(part.body);
+    return;
   }
-
-  /** Takes one instance; resolves when its body is read. */
-  async take(body: AsyncIterable<Uint8Array>): Promise<void> {
-    const { archive } = this.#exchange.services;
-    // The signal is this part's alone, and only while it is being read: what came in whole is stored, client or not.
-    const abort = new AbortController();
-    const gone = () => abort.abort(this.#exchange.signal.reason);
-    this.#exchange.signal.addEventListener('abort', gone, { once: true });
-    try {
-      const { outcome } = await archive.receive(body, { study: this.#study, signal: abort.signal });
-      this.#pending.push(
-        outcome.catch(
-          (error: unknown): StoreOutcome => ({
-            status: 'refused',
-            instance: {},
-            code: codeOf(error),
-            fault: null,
-            detail: error instanceof ArchiveError ? error.message : 'an unexpected fault while storing',
-          }),
-        ),
-      );
-    } finally {
-      this.#exchange.signal.removeEventListener('abort', gone);
-    }
-  }
-
-  outcomes(): Promise<readonly StoreOutcome[]> {
-    return Promise.all(this.#pending);
+  const store = new MetadataStore(exchange, intake, kind.type === DICOM_XML ? 'xml' : 'json');
+  try {
+    if (kind.boundary === null) await store.takeMetadata(body, kind.syntax);
+    else for await (const part of readParts(body, kind.boundary, limits)) await store.takePart(part);
+  } finally {
+    await store.finish();
   }
 }
 
-async function receiveAll(exchange: Exchange, kind: { readonly boundary: string } | 'single'): Promise<Received> {
+async function receiveAll(exchange: Exchange, kind: BodyKind): Promise<Received> {
   const { clock, limits } = exchange.services;
   const intake = new Intake(exchange);
   const body = requestBody(exchange.req, clock, limits);
   let failure: unknown = null;
   try {
-    if (kind === 'single') await intake.take(body);
-    // Part headers are looked at for nothing: a Content-Location is never fetched, a Content-Type never believed.
-    else for await (const part of readParts(body, kind.boundary, limits)) await intake.take(part.body);
+    await takeAll(exchange, kind, body, intake);
   } catch (error) {
     failure = error;
   } finally {
