@@ -78,7 +78,7 @@ class Splitter {
     if (this.#bytes + bytes.length > this.#max) throw tooLong(this.#max);
     this.#held.take(bytes.length);
     this.#bytes += bytes.length;
-    this.#pieces.push(Uint8Array.from(bytes));
+    this.#pieces.push(Buffer.from(bytes));
   }
 
   #outside(byte: number): void {

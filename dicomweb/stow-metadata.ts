@@ -12,6 +12,7 @@ import { parseMediaType } from './accept.js';
 import type { Exchange } from './exchange.js';
 import type { DicomwebLimits } from './limits.js';
 import type { Part } from './multipart-reader.js';
+import { HttpProblem } from './problem.js';
 import { UnknownSyntax } from './stow-bulk-form.js';
 import { Held } from './stow-held.js';
 import { type Intake, type Refused, refused } from './stow-intake.js';
@@ -54,7 +55,8 @@ export class MetadataStore {
   readonly #wanted = new Map<string, Wanted>();
   /** Is being stored while its bulk data comes. */
   #live: WaitingInstance | null = null;
-  #seen = false;
+  /** Instances whose metadata came. */
+  #count = 0;
 
   /** @param kind what a part without a Content-Type is. */
   constructor(exchange: Exchange, intake: Intake, kind: 'json' | 'xml') {
@@ -76,13 +78,12 @@ export class MetadataStore {
     const { type, parameters } = parseMediaType(part.headers.get('content-type') ?? '');
     const kind = METADATA_TYPES.get(type) ?? (type === '' && location === undefined ? this.#kind : undefined);
     if (kind !== undefined) await this.takeMetadata(part.body, parameters.get('transfer-syntax') ?? null, kind);
-    else if (this.#seen) this.#intake.refuse(refused(new ArchiveError('INVALID', STRAY)));
+    else if (this.#count > 0) this.#intake.refuse(refused(new ArchiveError('INVALID', STRAY)));
     else throw new ArchiveError('INVALID', 'the metadata of an instance comes before its bulk data');
   }
 
   /** Takes the metadata of one instance (XML) or of any number (JSON). */
   async takeMetadata(body: AsyncIterable<Uint8Array>, syntax: string | null, kind = this.#kind): Promise<void> {
-    this.#seen = true;
     if (kind === 'xml') {
       const bytes = await this.#whole(body);
       await this.#takeText(bytes, kind, syntax);
@@ -117,12 +118,15 @@ export class MetadataStore {
       bytes += piece.length;
       if (bytes > this.#limits.metadataBytesMax) throw tooLong(this.#limits.metadataBytesMax);
       this.#held.take(piece.length);
-      pieces.push(Uint8Array.from(piece));
+      pieces.push(Buffer.from(piece));
     }
     return Buffer.concat(pieces);
   }
 
   async #takeText(bytes: Uint8Array, kind: 'json' | 'xml', syntax: string | null): Promise<void> {
+    if (++this.#count > this.#limits.partsMax) {
+      throw new HttpProblem(413, `the request has more than ${this.#limits.partsMax} instances`, { code: 'LIMIT' });
+    }
     let identity: SentIdentity | null = null;
     try {
       const dataSet = await this.#read(bytes, kind);

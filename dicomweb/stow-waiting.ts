@@ -204,22 +204,24 @@ export class WaitingInstance {
     const single = this.#wanted(value) === 1;
     let gathered: Uint8Array[] = [];
     let bytes = 0;
-    const flush = async () => {
-      // As one fragment.
-      const fragment = Buffer.concat(gathered);
-      if (!single) this.#held.give(bytes);
-      gathered = [];
-      bytes = 0;
-      await live.push(fragment);
+    // One fragment; what is left of an odd length begins the next.
+    const flush = async (length: number) => {
+      const all = Buffer.concat(gathered);
+      gathered = length === all.length ? [] : [all.subarray(length)];
+      bytes = all.length - length;
+      await live.push(all.subarray(0, length));
     };
     return {
       chunk: async (chunk) => {
         if (!single) this.#held.take(chunk.length);
-        gathered.push(Uint8Array.from(chunk));
+        gathered.push(Buffer.from(chunk));
         bytes += chunk.length;
-        if (single && bytes >= FRAGMENT_BYTES && bytes % 2 === 0) await flush();
+        if (single && bytes >= FRAGMENT_BYTES) await flush(bytes - (bytes % 2));
       },
-      end: flush,
+      end: async () => {
+        if (!single) this.#held.give(bytes);
+        await flush(bytes);
+      },
     };
   }
 

@@ -1,6 +1,5 @@
 // Which transfer syntax compressed pixel data is in that was sent as bulk data (PS3.18 8.7.3): what the sender says, and where a
 // media type stands for several, what the first bytes of the code stream say. A wrong label would be wrong pixels.
-import { transferSyntaxOf } from '../transfer-syntax.js';
 
 /** Media types of PS3.18 tables 8.7.3-4 and -5 that stand for one transfer syntax, or for one that holds all that others allow. */
 const OF_TYPE: ReadonlyMap<string, string> = new Map([
@@ -85,9 +84,4 @@ export function syntaxOfBulk(mediaType: string, bytes: Buffer): string | null {
     default:
       return OF_TYPE.get(mediaType) ?? null;
   }
-}
-
-/** Whether bulk pixel data of this transfer syntax comes as frames that are put into fragments. */
-export function isEncapsulated(uid: string): boolean {
-  return transferSyntaxOf(uid)?.encapsulated === true;
 }

@@ -60,10 +60,15 @@ class Gathered {
   }
 }
 
+/** A copy that is alone: what was cut out of the metadata would keep all of it in memory. */
+function ownText(text: string): string {
+  return Buffer.from(text).toString();
+}
+
 function textOf(dataSet: DataSet, tag: number): string | null {
   const value = dataSet.find((one) => one.tag === tag)?.value;
   const first = Array.isArray(value) ? (value[0] as string | number | undefined) : undefined;
-  return first === undefined || first === '' ? null : String(first).trim();
+  return first === undefined || first === '' ? null : ownText(String(first).trim());
 }
 
 function numberOf(dataSet: DataSet, tag: number): number | null {
@@ -123,7 +128,7 @@ export function* encodeDataSet(dataSet: DataSet): Generator<void, EncodedDataSet
   let steps = 0;
   for (const piece of dataSetPieces(whole, encoding)) {
     if (piece instanceof Uint8Array) gathered.add(piece);
-    else pieces.push({ bytes: gathered.take(), place: piece });
+    else pieces.push({ bytes: gathered.take(), place: { ...piece, uri: ownText(piece.uri) } });
     if (++steps % STEP === 0) yield;
   }
   pieces.push({ bytes: gathered.take(), place: null });

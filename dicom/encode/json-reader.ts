@@ -27,7 +27,9 @@ interface OpenAttribute {
     base64: string | null;
     uri: string | null;
   };
-  readonly seen: Set<string>;
+  /** Its vr was given; its value was, in whatever form. */
+  hasVr: boolean;
+  hasValue: boolean;
 }
 
 class JsonReader {
@@ -63,7 +65,7 @@ class JsonReader {
       if (top.elements.has(tag)) throw refuse(tag, 'two values');
       this.#expect('{');
       const read = { tag, vr: null, values: [], numeric: false, base64: null, uri: null };
-      this.#open.push({ kind: 'attribute', first: true, read, seen: new Set() });
+      this.#open.push({ kind: 'attribute', first: true, read, hasVr: false, hasValue: false });
       return null;
     }
     this.#open.pop();
@@ -86,20 +88,27 @@ class JsonReader {
       if (parent?.kind === 'dataSet') parent.elements.set(top.read.tag, elementOf(top.read as ReadAttribute));
       return;
     }
-    const { read, seen } = top;
-    if (seen.has(name)) throw refuse(read.tag, 'a member named twice');
-    seen.add(name);
-    const isValue = name === 'Value' || name === 'InlineBinary' || name === 'BulkDataURI';
-    if (isValue && [...seen].filter((each) => each !== 'vr').length > 1) throw refuse(read.tag, 'more than one value');
+    const { read } = top;
+    if (name === 'vr') {
+      if (top.hasVr) throw refuse(read.tag, 'a vr twice');
+      top.hasVr = true;
+      this.#skipSpace();
+      read.vr = this.#string();
+      return;
+    }
+    if (name !== 'Value' && name !== 'InlineBinary' && name !== 'BulkDataURI') {
+      throw refuse(read.tag, 'a member that is none of vr, Value, InlineBinary, BulkDataURI');
+    }
+    if (top.hasValue) throw refuse(read.tag, 'more than one value');
+    top.hasValue = true;
     this.#skipSpace();
-    if (isValue && this.#skipWord('null')) return;
-    if (name === 'vr') read.vr = this.#string();
-    else if (name === 'InlineBinary') read.base64 = this.#string();
+    if (this.#skipWord('null')) return;
+    if (name === 'InlineBinary') read.base64 = this.#string();
     else if (name === 'BulkDataURI') read.uri = this.#string();
-    else if (name === 'Value') {
+    else {
       this.#expect('[');
-      this.#open.push({ kind: 'values', first: true, read, seen });
-    } else throw refuse(read.tag, 'a member that is none of vr, Value, InlineBinary, BulkDataURI');
+      this.#open.push({ kind: 'values', first: true, read, hasVr: true, hasValue: true });
+    }
   }
 
   #value(top: OpenAttribute): void {

@@ -28,20 +28,22 @@ interface Creators {
 
 const NONE: Creators = { byBlock: new Map(), firstBlock: new Map() };
 
+function isCreator({ tag, value }: Element): boolean {
+  const block = tag & 0xffff;
+  return (tag & 0x10000) !== 0 && block >= 0x10 && block <= 0xff && Array.isArray(value);
+}
+
 function creatorsOf(dataSet: DataSet): Creators {
-  let byBlock: Map<number, string> | undefined;
+  if (!dataSet.some(isCreator)) return NONE;
+  const byBlock = new Map<number, string>();
   const firstBlock = new Map<string, number>();
-  for (const { tag, value } of dataSet) {
-    const group = tag >>> 16;
-    const block = tag & 0xffff;
-    if (group % 2 === 0 || block < 0x10 || block > 0xff || !Array.isArray(value)) continue;
-    const name = String(value[0] ?? '');
-    byBlock ??= new Map();
-    byBlock.set(tag, name);
-    const key = `${group} ${name}`;
-    if (!firstBlock.has(key)) firstBlock.set(key, block);
+  for (const one of dataSet.filter(isCreator)) {
+    const name = String((one.value as readonly string[])[0] ?? '');
+    byBlock.set(one.tag, name);
+    const key = `${one.tag >>> 16} ${name}`;
+    if (!firstBlock.has(key)) firstBlock.set(key, one.tag & 0xffff);
   }
-  return byBlock === undefined ? NONE : { byBlock, firstBlock };
+  return { byBlock, firstBlock };
 }
 
 /**

@@ -6,6 +6,7 @@ import { DicomwebRig } from '../support/dicomweb-rig.js';
 import { describeMetadata, describeSearch } from './dicomweb/find.js';
 import { describeBulkData, describeFrames, describeRetrieve } from './dicomweb/retrieve.js';
 import { describeProtocol, describeStore } from './dicomweb/store.js';
+import { describeStoreMetadata } from './dicomweb/store-metadata.js';
 import { describeZip } from './dicomweb/zip.js';
 
 export interface ArchiveUnderTest {
@@ -28,6 +29,7 @@ export function describeDicomweb(name: string, makeArchive: () => Promise<Archiv
     });
     const rigOf = () => rig;
     describeStore(rigOf);
+    describeStoreMetadata(rigOf);
     describeSearch(rigOf);
     describeRetrieve(rigOf);
     describeMetadata(rigOf);
