@@ -7,7 +7,8 @@ import { ArchiveError, codeOf } from '../tiering/core/errors.js';
 import { Semaphore } from '../tiering/core/queues.js';
 import { retrieveBulkData } from './bulkdata.js';
 import { retrieveAllBulkData } from './bulkdata-of-scope.js';
-import { corsHeaders, describeCapabilities } from './capabilities.js';
+import { describeCapabilities, describeService } from './capabilities.js';
+import { corsHeaders } from './cors.js';
 import { type DicomwebEvent, Exchange, type Services } from './exchange.js';
 import { retrieveFrames } from './frames.js';
 import { DEFAULT_LIMITS, type DicomwebLimits } from './limits.js';
@@ -54,6 +55,7 @@ function scopeOf(target: Target): Scope {
 const retrieve: Handler = (exchange) => retrieveInstances(exchange, scopeOf(exchange.target));
 
 const GET: Readonly<Partial<Record<Resource, Handler>>> = {
+  root: async (exchange) => describeService(exchange, methodsOf),
   'search-studies': (exchange) => search(exchange, 'study'),
   'search-series': (exchange) => search(exchange, 'series'),
   'search-instances': (exchange) => search(exchange, 'instance'),
@@ -131,11 +133,10 @@ export function createDicomweb(options: DicomwebOptions): Dicomweb {
     let target = NOWHERE;
     let fault: unknown;
     try {
-      const cors = corsHeaders(req, services.origins);
-      if (cors !== null) for (const [name, value] of Object.entries(cors)) res.setHeader(name, value ?? '');
+      for (const [name, value] of Object.entries(corsHeaders(req, services.origins))) res.setHeader(name, value ?? '');
       const exchange = resolve(req, res, archive);
       target = exchange.target;
-      if (req.method === 'OPTIONS') describeCapabilities(exchange, methodsOf(target.resource));
+      if (req.method === 'OPTIONS') describeCapabilities(exchange, methodsOf);
       else await pick(req.method, target)(exchange);
     } catch (error) {
       fault = error;
