@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import type { Archive } from '../../tiering/archive/archive.js';
 import { DicomwebRig } from '../support/dicomweb-rig.js';
 import { describeMetadata, describeSearch } from './dicomweb/find.js';
+import { describeMetadataForms } from './dicomweb/metadata.js';
 import { describeBulkData, describeFrames, describeRetrieve } from './dicomweb/retrieve.js';
 import { describeProtocol, describeStore } from './dicomweb/store.js';
 import { describeStoreMetadata } from './dicomweb/store-metadata.js';
@@ -33,6 +34,7 @@ export function describeDicomweb(name: string, makeArchive: () => Promise<Archiv
     describeSearch(rigOf);
     describeRetrieve(rigOf);
     describeMetadata(rigOf);
+    describeMetadataForms(rigOf);
     describeFrames(rigOf);
     describeBulkData(rigOf);
     describeZip(rigOf);
