@@ -8,6 +8,9 @@ RUN npm run build && npm prune --omit=dev && rm -rf dist/test dist/bench
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production
+# Letters for annotations burnt into rendered images, Chinese, Japanese and Korean ones included.
+RUN apt-get update && apt-get install -y --no-install-recommends fontconfig-config fonts-dejavu-core fonts-droid-fallback \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules

@@ -16,11 +16,14 @@ import { retrieveMetadata } from './metadata.js';
 import type { PixelWorkers } from './pixels.js';
 import { HttpProblem, problemAnswer } from './problem.js';
 import { search } from './qido.js';
+import { retrieveRendered } from './rendered.js';
 import { linger } from './request-body.js';
 import { retrieveInstances } from './retrieve.js';
 import { matchPath, type Resource, type Target } from './router.js';
 import { sendEarly } from './send.js';
 import { store } from './stow.js';
+import { retrieveThumbnail } from './thumbnail.js';
+import { retrieveWadoUri } from './wado-uri.js';
 
 export interface DicomwebOptions {
   readonly archive: ImageArchive;
@@ -67,6 +70,9 @@ const GET: Readonly<Partial<Record<Resource, Handler>>> = {
   bulkdata: retrieveBulkData,
   'all-bulkdata': (exchange) => retrieveAllBulkData(exchange, scopeOf(exchange.target), 'bulkdata'),
   'all-pixeldata': (exchange) => retrieveAllBulkData(exchange, scopeOf(exchange.target), 'pixeldata'),
+  rendered: (exchange) => retrieveRendered(exchange, scopeOf(exchange.target)),
+  thumbnail: (exchange) => retrieveThumbnail(exchange, scopeOf(exchange.target)),
+  'wado-uri': retrieveWadoUri,
 };
 
 const POST: Readonly<Partial<Record<Resource, Handler>>> = { 'search-studies': store, study: store };

@@ -33,6 +33,9 @@ export interface DicomwebLimits {
   readonly transcodesMax: number;
   readonly framesAhead: number;
   readonly frameAheadBytesMax: number;
+  readonly renderedImagesMax: number;
+  readonly animatedFramesMax: number;
+  readonly animatedPixelsMax: number;
 }
 
 export const DEFAULT_LIMITS: DicomwebLimits = {
@@ -87,4 +90,9 @@ export const DEFAULT_LIMITS: DicomwebLimits = {
   framesAhead: 2,
   /** Of one that is; larger ones are transcoded when their turn comes, since each would be held for as long as the client takes. */
   frameAheadBytesMax: 8 * 1024 * KiB,
+  /** Images of one rendered answer: a CT study of 2,000 slices still comes, a whole archive does not. */
+  renderedImagesMax: 5000,
+  /** An animation is made whole before it is sent: of at most so many frames, and pixels in all of them (512 x 512 x 128). */
+  animatedFramesMax: 500,
+  animatedPixelsMax: 32 * 1024 * KiB,
 };

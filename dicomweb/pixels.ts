@@ -10,4 +10,6 @@ export interface PixelWorkers {
   /** The frame in another transfer syntax; its own when it is in that already. */
   transcode(frame: Frame, syntax: string, signal?: AbortSignal): Promise<Frame>;
   render(frame: Frame, look: Look, request: RenderRequest, signal?: AbortSignal): Promise<Rendered>;
+  /** Images of one size, in order, as one animated GIF. */
+  animate(images: readonly Uint8Array[], delayMs: number, signal?: AbortSignal): Promise<Rendered>;
 }

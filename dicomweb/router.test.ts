@@ -28,7 +28,10 @@ describe('matchPath', () => {
     ],
     ['/dicomweb/studies/1.2/bulkdata', 'all-bulkdata', { study: '1.2' }],
     ['/dicomweb/studies/1.2/series/1.3/pixeldata', 'all-pixeldata', { study: '1.2', series: '1.3' }],
-    ['/dicomweb/studies/1.2/thumbnail', 'later', { study: '1.2' }],
+    ['/dicomweb/studies/1.2/thumbnail', 'thumbnail', { study: '1.2' }],
+    ['/dicomweb/studies/1.2/rendered', 'rendered', { study: '1.2' }],
+    ['/dicomweb/studies/1.2/series/1.3/rendered', 'rendered', { study: '1.2', series: '1.3' }],
+    ['/wado', 'wado-uri', undefined],
     ['/dicomweb/studies/1.2/series/1.3/reject/113001%5EDCM', 'later', { study: '1.2', series: '1.3' }],
   ])('%s is %s', (path, resource, scope) => {
     const target = match(path);
@@ -40,8 +43,11 @@ describe('matchPath', () => {
   it.each([
     ['/frames/1,2', 'frames', '1,2'],
     ['/frames/1%2C2', 'frames', '1,2'],
-    ['/frames/3/rendered', 'later', 'rendered'],
-    ['/rendered/3', 'later', 'rendered'],
+    ['/rendered', 'rendered', ''],
+    ['/frames/3,4/rendered', 'rendered', '3,4'],
+    ['/rendered/3', 'rendered', '3'],
+    ['/frames/3/thumbnail', 'thumbnail', '3'],
+    ['/thumbnail/3', 'thumbnail', '3'],
     ['/bulkdata/54000100/0/54001010', 'bulkdata', '54000100/0/54001010'],
   ])('%s of an instance is %s', (tail, resource, rest) => {
     expect(match(instance + tail)).toMatchObject({ resource, rest });
@@ -56,6 +62,9 @@ describe('matchPath', () => {
     '/dicomweb/studies/1.2/bulkdata/7FE00010',
     `${instance}/pixeldata/1`,
     `${instance}/frames/1/2`,
+    `${instance}/frames/1/rendered/2`,
+    '/dicomweb/studies/1.2/rendered/1',
+    '/wado/x',
     `${instance}/metadata/1`,
     '/dicomweb/studies/1.2/series/1.3/x',
   ])('%s is no resource', (path) => {

@@ -21,6 +21,10 @@ export type Resource =
   | 'bulkdata'
   | 'all-bulkdata'
   | 'all-pixeldata'
+  | 'rendered'
+  | 'thumbnail'
+  /** /wado, whose scope is in its query. */
+  | 'wado-uri'
   /** Known to the standard or to clients, and not done by this version. */
   | 'later';
 
@@ -42,6 +46,7 @@ const ESCAPE = /%(?!2c|5e)/i;
  */
 export function matchPath(path: string, pathBytesMax: number): Target | null {
   if (path.length > pathBytesMax) throw new ArchiveError('INVALID', `the path is longer than ${pathBytesMax} bytes`);
+  if (path === '/wado' || path === '/wado/') return { resource: 'wado-uri', scope: null, rest: '' };
   if (path.includes('%')) {
     if (ESCAPE.test(path))
       throw new ArchiveError('INVALID', 'the path holds a percent escape that no resource of ours has');
@@ -97,7 +102,8 @@ function matchLeaf(scope: Scope, segments: readonly string[]): Target | null {
     case 'frames':
       if (!one || tail.length === 0) return null;
       if (tail.length === 1) return { resource: 'frames', scope, rest: tail[0] ?? '' };
-      return tail[1] === 'rendered' || tail[1] === 'thumbnail' ? { resource: 'later', scope, rest: tail[1] } : null;
+      if (tail.length > 2 || (tail[1] !== 'rendered' && tail[1] !== 'thumbnail')) return null;
+      return { resource: tail[1], scope, rest: tail[0] ?? '' };
     case 'bulkdata':
       if (tail.length === 0) return { resource: 'all-bulkdata', scope, rest: '' };
       return one ? { resource: 'bulkdata', scope, rest: tail.join('/') } : null;
@@ -106,7 +112,7 @@ function matchLeaf(scope: Scope, segments: readonly string[]): Target | null {
     case 'rendered':
     case 'thumbnail':
       // The aliases /rendered/N and /thumbnail/N are what cornerstone makes of /frames/N.
-      return tail.length <= (one ? 1 : 0) ? { resource: 'later', scope, rest: word } : null;
+      return tail.length <= (one ? 1 : 0) ? { resource: word, scope, rest: tail[0] ?? '' } : null;
     default:
       return null;
   }

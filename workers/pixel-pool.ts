@@ -7,6 +7,7 @@ import { codecOf } from '../dicom/codecs/codec-table.js';
 import type { Frame } from '../dicom/codecs/frame.js';
 import { assertFrameSize, frameBytes } from '../dicom/codecs/frame-size.js';
 import { nativeLittle } from '../dicom/codecs/native.js';
+import { animateImages } from '../dicom/render/animate.js';
 import type { Look, LookUpTable, Rendered, RenderRequest } from '../dicom/render/types.js';
 import { EXPLICIT_BIG, EXPLICIT_LITTLE } from '../dicom/transfer-syntax.js';
 import { ArchiveError } from '../tiering/core/errors.js';
@@ -38,6 +39,7 @@ export interface PixelPool {
   readonly pending: number;
   transcode(frame: Frame, syntax: string, signal?: AbortSignal): Promise<Frame>;
   render(frame: Frame, look: Look, request: RenderRequest, signal?: AbortSignal): Promise<Rendered>;
+  animate(images: readonly Uint8Array[], delayMs: number, signal?: AbortSignal): Promise<Rendered>;
   /** Finishes what runs and waits, then ends the threads. Idempotent. */
   close(): Promise<void>;
 }
@@ -104,6 +106,17 @@ class PiscinaPixelPool implements PixelPool {
     return await this.#run<Rendered>('render', task, task.frame, signal);
   }
 
+  async animate(images: readonly Uint8Array[], delayMs: number, signal?: AbortSignal): Promise<Rendered> {
+    this.#assertOpen();
+    // libvips alone, in threads of libuv: ours would only wait for it. Its turn it takes like any other.
+    return await this.#track(
+      this.#slots.run(
+        () => withDeadline(this.#taskTimeoutMs, 'pixel task animate', () => animateImages(images, delayMs), signal),
+        signal === undefined ? {} : { signal },
+      ),
+    );
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -131,18 +144,25 @@ class PiscinaPixelPool implements PixelPool {
       () => this.#work.run(() => this.#inThread(name, task, frame, signal), { units, ...waiting }),
       waiting,
     );
-    this.#tasks.add(running);
     this.#heldBytes += held;
     try {
-      const outcome = await running;
+      const outcome = await this.#track(running);
       if (outcome.ok) return outcome.value as T;
       throw new ArchiveError(outcome.failure.code, outcome.failure.message);
     } catch (error) {
       if (signal?.aborted === true) throw new ArchiveError('ABORTED', 'nobody waits for the frame any more');
       throw threadError(error, name);
     } finally {
-      this.#tasks.delete(running);
       this.#heldBytes -= held;
+    }
+  }
+
+  async #track<T>(running: Promise<T>): Promise<T> {
+    this.#tasks.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#tasks.delete(running);
     }
   }
 

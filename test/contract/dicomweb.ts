@@ -3,11 +3,14 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { Archive } from '../../tiering/archive/archive.js';
 import { DicomwebRig } from '../support/dicomweb-rig.js';
+import { DirectPixels } from '../support/direct-pixels.js';
 import { describeMetadata, describeSearch } from './dicomweb/find.js';
 import { describeMetadataForms } from './dicomweb/metadata.js';
+import { describeRendered } from './dicomweb/rendered.js';
 import { describeBulkData, describeFrames, describeRetrieve } from './dicomweb/retrieve.js';
 import { describeProtocol, describeStore } from './dicomweb/store.js';
 import { describeStoreMetadata } from './dicomweb/store-metadata.js';
+import { describeThumbnails } from './dicomweb/thumbnails.js';
 import { describeZip } from './dicomweb/zip.js';
 
 export interface ArchiveUnderTest {
@@ -39,5 +42,14 @@ export function describeDicomweb(name: string, makeArchive: () => Promise<Archiv
     describeBulkData(rigOf);
     describeZip(rigOf);
     describeProtocol(rigOf);
+    describe('with a renderer', () => {
+      let rendering: DicomwebRig;
+      beforeEach(async () => {
+        rendering = await DicomwebRig.start({ archive: subject.archive, pixels: new DirectPixels() });
+      });
+      afterEach(() => rendering.stop());
+      describeRendered(() => rendering);
+      describeThumbnails(() => rendering);
+    });
   });
 }

@@ -1,10 +1,9 @@
-// Rendering of one frame in a thread.
-
+// Rendering of one frame in a thread: decoded first where it is not native.
+import { decodeFrame } from '../../dicom/codecs/transcode.js';
+import { renderFrame } from '../../dicom/render/render.js';
 import type { Rendered } from '../../dicom/render/types.js';
-import { ArchiveError } from '../../tiering/core/errors.js';
 import type { RenderTask } from './pixel-types.js';
 
-/** Until there is a renderer: NOT_SUPPORTED. */
-export async function renderTask(_task: RenderTask): Promise<Rendered> {
-  throw new ArchiveError('NOT_SUPPORTED', 'this version does not render');
+export async function renderTask({ frame, look, request }: RenderTask): Promise<Rendered> {
+  return await renderFrame(await decodeFrame(frame), look, request);
 }
