@@ -154,14 +154,16 @@ describe('a worker pool under stress', () => {
   afterEach(() => Promise.all(pools.splice(0).map((pool) => pool.close())));
 
   it('stops a task at its time limit, and its thread is replaced', async () => {
-    const pool = start({ threads: 1, taskTimeoutMs: 150 });
+    const pool = start({ threads: 1, taskTimeoutMs: 250 });
     // The thread has started once a small task came back.
     await expect
-      .poll(() =>
-        pool.hash({ bytes: new Uint8Array(MiB) }).then(
-          () => true,
-          () => false,
-        ),
+      .poll(
+        () =>
+          pool.hash({ bytes: new Uint8Array(MiB) }).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 20_000 },
       )
       .toBe(true);
     await expect(pool.hash({ bytes: new Uint8Array(1024 * MiB) })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
@@ -172,7 +174,7 @@ describe('a worker pool under stress', () => {
             ({ sha256: found }) => found,
             () => '',
           ),
-        { timeout: 10_000 },
+        { timeout: 20_000 },
       )
       .toBe(sha256(new Uint8Array(MiB)));
   });
