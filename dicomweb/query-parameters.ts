@@ -99,7 +99,8 @@ function readParameters(parameters: URLSearchParams, limits: DicomwebLimits): Se
     } else {
       const path = pathOf(name);
       if (path === null) unknown.add(name);
-      else attributes.push([name, path, value]);
+      // PS3.4 C.2.2.2: it says how the keys are written, and is never matched.
+      else if (path[0] !== '00080005') attributes.push([name, path, value]);
     }
   }
   if (offset > limits.queryOffsetMax) refuse(`offset is more than ${limits.queryOffsetMax}`);

@@ -36,7 +36,9 @@ export function describeQueries(factory: IndexFactory): void {
           await fixture.index.commitArrivals({ pack: packId(1), indexedTo: 1, instances: arrivals });
           for (const spec of specs) {
             const expected = expectedRows(arrivals, spec, (one) => gunzipSync(one.metadata).toString('utf8'));
-            const page = await fixture.index.query(spec);
+            const page = await fixture.index.query({ ...spec, count: true });
+            // Left out where counting would be work, right where it is given.
+            expect(page.total ?? expected.length).toBe(expected.length);
             const end = spec.offset + spec.limit;
             expect(page.rows.map(keyOf), JSON.stringify(spec)).toEqual(expected.slice(spec.offset, end));
             expect(page.more).toBe(expected.length > end);
@@ -63,6 +65,7 @@ function describeRows(index: () => Index): void {
     const study = attributesOf((await index().query(ALL)).rows[0]);
     expect(study).toEqual({
       ...named,
+      '00080005': { vr: 'CS', Value: ['ISO_IR 192'] },
       '00080056': { vr: 'CS', Value: ['ONLINE'] },
       '00080061': { vr: 'CS', Value: ['CT', 'MR'] },
       '00080062': { vr: 'UI', Value: ['1.2.840.10008.5.1.4.1.1.2'] },
@@ -151,6 +154,51 @@ function describeLimits(index: () => Index): void {
       }
     }
     expect((await index().query(ALL)).rows).toHaveLength(1);
+  });
+
+  it('say how many rows match where the condition alone tells, and nothing unasked', async () => {
+    const modality = (text: string) => ({ series: { '00080060': { vr: 'CS', Value: [text] } } });
+    await commit(
+      index(),
+      { study: 1, series: 1, instance: 1, seq: 1, attributes: modality('CT') },
+      { study: 1, series: 2, instance: 1, seq: 2, attributes: modality('MR') },
+      { study: 2, series: 1, instance: 1, seq: 3, attributes: modality('CT') },
+    );
+    const total = async (spec: Partial<QuerySpec>) =>
+      (await index().query({ ...ALL, limit: 0, count: true, ...spec })).total;
+    expect(await total({})).toBe(2);
+    expect(await total({ level: 'series' })).toBe(3);
+    expect(await total({ level: 'instance', study: studyUid(1) })).toBe(2);
+    expect(await total({ studies: [studyUid(2)] })).toBe(1);
+    expect(await total({ studies: [] })).toBe(0);
+    expect(await total({ matches: [{ path: ['00080061'], vr: 'CS', values: ['MR'] }] })).toBe(1);
+    expect(await total({ count: false })).toBeUndefined();
+    expect(await total({ limit: 2, offset: 5 })).toBe(2);
+  });
+
+  it('find a name fuzzily until its study is gone, and by the name that its study has then', async () => {
+    const named = (alphabetic: string) => ({
+      study: { '00100010': { vr: 'PN', Value: [{ Alphabetic: alphabetic }] } },
+    });
+    await commit(
+      index(),
+      { study: 1, series: 1, instance: 1, seq: 5, attributes: named('Schmidt^Anna') },
+      { study: 1, series: 1, instance: 2, seq: 6, attributes: named('Meyer^Anna') },
+    );
+    const find = async (name: string) =>
+      (await index().query({ ...ALL, fuzzy: true, matches: [{ path: ['00100010'], vr: 'PN', values: [name] }] })).rows
+        .length;
+    expect([await find('smith'), await find('maier')]).toEqual([1, 0]);
+    // An earlier arrival of the same instance in another study takes it out of this one.
+    await commit(index(), {
+      study: 2,
+      series: 1,
+      instance: 1,
+      seq: 1,
+      sopOf: sopUid(1, 1, 1),
+      attributes: named('Li'),
+    });
+    expect([await find('smith'), await find('maier'), await find('lee')]).toEqual([0, 1, 1]);
   });
 
   it('restricted to a set of studies see nothing of the others, however large the set', async () => {

@@ -69,6 +69,7 @@ function rowOf(first: Known, study: readonly Known[], spec: QuerySpec): QueryRow
   for (const tag of spec.include === 'all' ? Object.keys(full) : spec.include) {
     if (full[tag] !== undefined) all[tag] ??= full[tag];
   }
+  all['00080005'] = { vr: 'CS', Value: ['ISO_IR 192'] };
   all['00080056'] = { vr: 'CS', Value: ['ONLINE'] };
   const texts = Object.entries(all)
     .sort(([a], [b]) => (a < b ? -1 : 1))

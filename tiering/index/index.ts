@@ -135,8 +135,8 @@ export interface QueryRow {
   readonly series: SeriesUid | null;
   readonly sop: SopUid | null;
   /**
-   * DICOM JSON object text, ascending by tag: the attributes of the level and those above it, with counts, ModalitiesInStudy and
-   * (0008,0056) Instance Availability; without (0008,1190) Retrieve URL.
+   * DICOM JSON object text, ascending by tag: the attributes of the level and those above it, with counts, ModalitiesInStudy,
+   * (0008,0056) Instance Availability and (0008,0005) as what the text is in; without (0008,1190) Retrieve URL.
    */
   readonly attributes: string;
   /** Where in `attributes` the member `"00081190":{...},` belongs: others follow it always. */

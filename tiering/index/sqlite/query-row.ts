@@ -113,7 +113,7 @@ export class RowBuilder {
     const ofStudy =
       before?.study.id === study.id && before.series === undefined
         ? before.members
-        : merged(computedOfStudy(study).map(memberOf), sorted(jsonMembers(this.levelText(study.text))));
+        : merged([UTF_8, ...computedOfStudy(study).map(memberOf)], sorted(jsonMembers(this.levelText(study.text))));
     const members =
       series === undefined
         ? ofStudy
@@ -167,6 +167,8 @@ export class RowBuilder {
 /** Ascending by tag, each tag once. */
 type Members = readonly JsonMember[];
 
+/** Whatever it was stored in, as JSON it is UTF-8 and says so. */
+const UTF_8 = memberOf(['00080005', '{"vr":"CS","Value":["ISO_IR 192"]}']);
 const AVAILABILITY = '00080056';
 const ONLINE = memberOf([AVAILABILITY, '{"vr":"CS","Value":["ONLINE"]}']);
 const NEARLINE = memberOf([AVAILABILITY, '{"vr":"CS","Value":["NEARLINE"]}']);
