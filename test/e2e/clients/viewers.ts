@@ -128,3 +128,8 @@ export function python(): string | null {
   const program = '/usr/bin/python3';
   return spawnSync(program, ['-c', 'import gdcm, numpy, pydicom, requests']).status === 0 ? program : null;
 }
+
+/** Whether Debian's DCMTK is there. */
+export function dcmtk(): boolean {
+  return spawnSync('dcmdump', ['--version']).status === 0;
+}
