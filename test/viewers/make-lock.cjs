@@ -4,9 +4,9 @@
 //   cd test/viewers && node make-lock.cjs
 const { execFileSync } = require('node:child_process');
 const { readFileSync, writeFileSync } = require('node:fs');
-const { join } = require('node:path');
+const path = require('node:path');
 
-const { name, version, dependencies } = JSON.parse(readFileSync(join(__dirname, 'package.json'), 'utf8'));
+const { name, version, dependencies } = JSON.parse(readFileSync(path.join(__dirname, 'package.json'), 'utf8'));
 
 function lockOf([dependency, wanted]) {
   const words = ['view', `${dependency}@${wanted}`, 'dist.integrity', 'license', '--json'];
@@ -20,4 +20,4 @@ const packages = {
   ...Object.fromEntries(Object.entries(dependencies).map(lockOf)),
 };
 const lock = { name, version, lockfileVersion: 3, requires: true, packages };
-writeFileSync(join(__dirname, 'package-lock.json'), `${JSON.stringify(lock, null, 2)}\n`);
+writeFileSync(path.join(__dirname, 'package-lock.json'), `${JSON.stringify(lock, null, 2)}\n`);

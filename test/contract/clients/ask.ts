@@ -12,7 +12,7 @@ export interface Ask {
 export interface Answer {
   readonly status: number;
   /** By name in lower case; '' where there is none. */
-  header(name: string): string;
+  readonly header: (name: string) => string;
   readonly body: Buffer;
 }
 

@@ -114,8 +114,12 @@ const OHIF: readonly Line[] = [
     accept: `multipart/related; type="${OCTETS}"; transfer-syntax="*"`,
     type: 'image/jpeg',
   }),
-  ...[path(ct), seriesPath(ct), studyPath(ct)].map((where, at) =>
-    ohif(`fetched thumbnail of a ${['n instance', ' series', ' study'][at]}`.replace('a n', 'an'), {
+  ...[
+    ['an instance', path(ct)],
+    ['a series', seriesPath(ct)],
+    ['a study', studyPath(ct)],
+  ].map(([name, where]) =>
+    ohif(`fetched thumbnail of ${name}`, {
       path: `${where}/thumbnail?viewport=256%2C256`,
       accept: 'image/jpeg',
       type: 'image/jpeg',
@@ -129,7 +133,10 @@ const OHIF: readonly Line[] = [
   ohif('thumbnail of an <img>', { path: `${path(ct)}/thumbnail`, accept: FETCHED_IMAGE, type: 'image/jpeg' }),
   ohif('video by fetch', { path: `${path(video)}/rendered`, accept: '*/*', type: 'video/mp4' }),
   ohif('video by fetch, without Accept', { path: `${path(video)}/rendered`, type: 'video/mp4' }),
-  ohif('video by its BulkDataURI', { path: `${path(video)}/bulkdata/7FE00010?accept=video/mp4`, type: 'video/mp4' }),
+  ohif('video by its BulkDataURI', {
+    path: `${path(video)}/bulkdata/7FE00010?accept=video/mp4`,
+    type: 'video/mp4;transfer-syntax=1.2.840.10008.1.2.4.102',
+  }),
   ohif('video in parts', {
     path: `${path(video)}/bulkdata/7FE00010`,
     accept: `multipart/related; type="video/mp4", multipart/related; type="${OCTETS}"`,

@@ -60,32 +60,24 @@ const arrayBuffer = (bytes: Uint8Array) => Uint8Array.from(bytes).buffer;
 describe.skipIf(Client === null)('dicomweb-client (needs `npm ci --prefix test/viewers`)', () => {
   describe.each(TIERS)('with the studies %s', (tier) => {
     let gateway: TieredGateway;
-    let client: ReturnType<typeof connect>;
+    let call: ReturnType<typeof calling>;
     const driven = new Set<string>();
 
-    /** A client that keeps count of its methods. */
-    function connect(options: Readonly<Record<string, unknown>> = {}) {
+    /** Calls a method of a client, and keeps count of it. */
+    function calling(options: Readonly<Record<string, unknown>> = {}) {
       const DicomwebClient = Client ?? expect.fail('not installed');
       const made = new DicomwebClient({ url: `${gateway.url}/dicomweb`, verbose: false, ...options });
-      return new Proxy(made, {
-        get(target, name) {
-          const method = (target as unknown as Record<string | symbol, unknown>)[name];
-          if (typeof method !== 'function') throw new Error(`dicomweb-client has no ${String(name)}`);
-          driven.add(String(name));
-          return method.bind(target) as unknown;
-        },
-      }) as unknown as Readonly<
-        Record<string, (options?: Readonly<Record<string, unknown>> | boolean) => Promise<unknown>>
-      > & { readonly [method: string]: (options?: unknown) => Promise<unknown> };
+      return (name: string, argument?: unknown): Promise<unknown> => {
+        driven.add(name);
+        // A method looks for its client in `this`.
+        if (made[name] === undefined) expect.fail(`dicomweb-client has no ${name}`);
+        return made[name](argument);
+      };
     }
-    const call = (method: string, options?: unknown) => {
-      const found = client[method] ?? expect.fail(`no ${method}`);
-      return found(options);
-    };
 
     beforeAll(async () => {
       gateway = await startTier(tier, [...phantoms.map(({ bytes }) => bytes), bulky]);
-      client = connect();
+      call = calling();
     });
     afterAll(() => gateway?.close());
 
@@ -178,9 +170,8 @@ describe.skipIf(Client === null)('dicomweb-client (needs `npm ci --prefix test/v
       expect(a?.equals(b ?? Buffer.alloc(0))).toBe(true);
       const series = await partsOf(call('retrieveSeries', names(ct)));
       const stored = phantoms.filter((each) => each.series === ct.series);
-      expect(series.map((part) => stored.findIndex(({ bytes }) => bytesOf(part).equals(bytes))).sort()).toEqual(
-        stored.map((_, at) => at),
-      );
+      expect(series).toHaveLength(stored.length);
+      for (const { bytes } of stored) expect(series.some((part) => bytesOf(part).equals(bytes))).toBe(true);
     });
 
     it('retrieveInstanceFrames: native by default, whatever they are stored as', async () => {
@@ -282,19 +273,18 @@ describe.skipIf(Client === null)('dicomweb-client (needs `npm ci --prefix test/v
       const [ranged] = await partsOf(call('retrieveBulkData', { BulkDataURI, mediaTypes, byteRange: [0, 99] }));
       // A server may answer a range of a multipart with the whole (RFC 9110 14.2).
       expect(BULK.subarray(0, bytesOf(ranged).length).equals(bytesOf(ranged))).toBe(true);
-      const single = connect({ singlepart: true });
-      const [plain] = await partsOf(single['retrieveBulkData']?.({ BulkDataURI }) ?? expect.fail());
+      const [plain] = await partsOf(calling({ singlepart: true })('retrieveBulkData', { BulkDataURI }));
       expect(bytesOf(plain).equals(BULK)).toBe(true);
     });
 
     it('buildInstanceWadoURIUrl builds what WADO-URI answers', async () => {
-      const wado = connect({ url: gateway.url, wadoURLPrefix: 'wado' });
-      const url = String(await wado['buildInstanceWadoURIUrl']?.(names(rleCt)));
+      const wado = calling({ url: gateway.url, wadoURLPrefix: 'wado' });
+      const url = String(await wado('buildInstanceWadoURIUrl', names(rleCt)));
       const stored = await fetch(url);
       expect([stored.status, stored.headers.get('content-type')]).toEqual([200, 'application/dicom']);
       expect(Buffer.from(await stored.arrayBuffer()).equals(rleCt.bytes)).toBe(true);
       const jpeg = await fetch(
-        String(await wado['buildInstanceWadoURIUrl']?.({ ...names(rleCt), contentType: 'image/jpeg' })),
+        String(await wado('buildInstanceWadoURIUrl', { ...names(rleCt), contentType: 'image/jpeg' })),
       );
       expect([jpeg.status, jpeg.headers.get('content-type')]).toEqual([200, 'image/jpeg']);
       expect((await sharp(Buffer.from(await jpeg.arrayBuffer())).metadata()).width).toBe(64);

@@ -119,7 +119,7 @@ def checked(session, root, folder, one):
     try:
         return check(session, root, folder, one)
     except Exception as error:  # one that cannot be read says so, and the others are still checked
-        return {"sop": one["sop"], "error": repr(error), "name": "", "nameFound": ""}
+        return {"sop": one["sop"], "seen": {"error": repr(error)}, "name": "", "nameFound": ""}
 
 
 def check(session, root, folder, one):
@@ -144,14 +144,17 @@ def check(session, root, folder, one):
         response.raise_for_status()
         ((head, frame),) = parts_of(response)
         assert f"transfer-syntax={EXPLICIT}" in head, head
+    sops = (one["sop"], str(before.file_meta.MediaStorageSOPInstanceUID))
     return {
         "sop": one["sop"],
-        "storedAsSent": stored == original,
-        "syntax": str(after.file_meta.TransferSyntaxUID),
-        "meta": str(after.file_meta.MediaStorageSOPInstanceUID) in (one["sop"], str(before.file_meta.MediaStorageSOPInstanceUID)),
-        "differing": differing(before, after),
-        "pixels": bool(same),
-        "frame": frame is None or bytes(after.PixelData).startswith(frame) or int(after.BitsAllocated) == 1,
+        "seen": {
+            "storedAsSent": stored == original,
+            "syntax": str(after.file_meta.TransferSyntaxUID),
+            "meta": str(after.file_meta.MediaStorageSOPInstanceUID) in sops,
+            "differing": differing(before, after),
+            "pixels": bool(same),
+            "frame": frame is None or bytes(after.PixelData).startswith(frame) or int(after.BitsAllocated) == 1,
+        },
         "name": str(after.get("PatientName", "")),
         "nameFound": "=".join(groups.get(key, "") for key in ("Alphabetic", "Ideographic", "Phonetic")).rstrip("="),
     }

@@ -29,8 +29,8 @@ export function artefact(name: string): string {
   return join(folder, name);
 }
 
-/** What every method of dicomweb-client (JS) takes and gives, as far as it is written down. */
-type ClientMethod = (options?: Readonly<Record<string, unknown>>) => Promise<unknown>;
+/** What the methods of dicomweb-client (JS) take and give, as far as all of them are alike. */
+type ClientMethod = (argument?: unknown) => Promise<unknown>;
 
 export interface DicomwebClientClass {
   readonly prototype: object;
