@@ -24,7 +24,7 @@ const IMAGES = [
   'compressed/SC_rgb_rle.dcm',
   'compressed/JPEG-LL.dcm',
   'compressed/MR2_J2KR.dcm',
-  'compressed/liver_deflate.dcm',
+  'compressed/conv_deflated.dcm',
   'compressed/OBXXXX1A_rle.dcm',
   'native/MR_small_bigendian.dcm',
 ];
