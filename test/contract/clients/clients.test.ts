@@ -146,6 +146,12 @@ describe('OHIF', () => {
     }
   });
 
+  it('gets a thumbnail by <img>, in what the browser likes best of what there is', async () => {
+    const Accept = 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8';
+    const answer = await get(`${path(ct)}/thumbnail`, { Accept });
+    expect(answer.header('content-type')).toBe(`image/${(await sharp(answer.body).metadata()).format}`);
+  });
+
   it('stores with an empty line before the first boundary and no line end after the last', async () => {
     const boundary = 'f2b1c9d0-3a4e-11ee-be56-0242ac120002';
     const body = Buffer.concat([

@@ -47,7 +47,6 @@ function ohif(what: string, line: Omit<Line, 'client' | 'what'>): Line {
 
 const INCLUDED = 'includefield=00081030%2C00080060%2C00080090%2C00100030';
 const LIST = `/dicomweb/studies?limit=101&offset=0&fuzzymatching=false&${INCLUDED}`;
-const FETCHED_IMAGE = 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8';
 
 const OHIF: readonly Line[] = [
   ohif('work list', { path: LIST, accept: JSON_TYPE, type: JSON_TYPE }),
@@ -130,7 +129,6 @@ const OHIF: readonly Line[] = [
     accept: JSON_TYPE,
     type: JSON_TYPE,
   }),
-  ohif('thumbnail of an <img>', { path: `${path(ct)}/thumbnail`, accept: FETCHED_IMAGE, type: 'image/jpeg' }),
   ohif('video by fetch', { path: `${path(video)}/rendered`, accept: '*/*', type: 'video/mp4' }),
   ohif('video by fetch, without Accept', { path: `${path(video)}/rendered`, type: 'video/mp4' }),
   ohif('video by its BulkDataURI', {
