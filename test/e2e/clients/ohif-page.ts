@@ -80,7 +80,8 @@ export class OhifPage {
 
   private constructor(server: Server) {
     this.#server = server;
-    this.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    // Another site than 127.0.0.1, and not only another port.
+    this.origin = `http://localhost:${(server.address() as AddressInfo).port}`;
   }
 
   static async start(options: OhifOptions): Promise<OhifPage> {

@@ -45,6 +45,9 @@ const files = [
 ];
 const studies = 6 + (pack === null ? 0 : COMPRESSED.length);
 
+/** The other ways to a thumbnail; the last is a bare <img>, without CORS. */
+const OTHER_WAYS = ['rendered', 'thumbnailDirect'] as const;
+
 describe.skipIf(launch === null || dist === null)('OHIF (needs chromium and `npm ci --prefix test/viewers`)', () => {
   let browser: Browser;
   const slices = new Map<string, readonly Picture[]>();
@@ -60,7 +63,8 @@ describe.skipIf(launch === null || dist === null)('OHIF (needs chromium and `npm
     const showing = (thumbnails: Thumbnails) => OhifPage.start({ dist: dist ?? '', gateway: gateway.url, thumbnails });
     beforeAll(async () => {
       gateway = await startTier(tier, files);
-      page = await showing('wadors');
+      // Made from frames by the viewer, or by the server.
+      page = await showing(tier === 'hot' ? 'wadors' : 'thumbnail');
       ohif = await OhifSession.open(browser, page.origin);
     });
     afterAll(async () => {
@@ -86,8 +90,8 @@ describe.skipIf(launch === null || dist === null)('OHIF (needs chromium and `npm
         expect(rows.filter((row) => row.includes(text)).length, text).toBeGreaterThan(0);
       }
       await ohif.page.locator('thead input, tbody input').first().fill('小东');
-      // One in the first group of the name, two phantoms (of one patient) in the second.
-      expect((await ohif.rows(3)).join()).toContain('欧阳');
+      // The server finds two phantoms more, by the second group of their names; the list shows those whose first group fits.
+      expect((await ohif.rows(1)).join()).toContain('欧阳, 小东');
       await ohif.keep(`${tier}-found`);
     });
 
@@ -104,35 +108,34 @@ describe.skipIf(launch === null || dist === null)('OHIF (needs chromium and `npm
       expect(seen).toEqual(slices.get('hot'));
     });
 
-    it.each(['MG', 'US', 'MR'])('opens the phantom %s', async (modality) => {
+    it.each(tier === 'hot' ? ['MG', 'US', 'MR'] : ['US'])('opens the phantom %s', async (modality) => {
       await ohif.goTo(studyOf(modality));
       expect((await ohif.picture()).colours).toBeGreaterThan(10);
       await ohif.thumbnails(1);
       await ohif.keep(`${tier}-${modality.toLowerCase()}`);
     });
 
-    it.skipIf(pack === null).each(COMPRESSED)('opens a real study in %s', async (name, file) => {
-      await ohif.goTo(pack?.entry(file).StudyInstanceUID ?? '');
-      expect((await ohif.picture()).colours).toBeGreaterThan(10);
-      await ohif.keep(`${tier}-${name.toLowerCase().replaceAll(' ', '')}`);
-    });
-
-    it.each(['thumbnail', 'rendered', 'thumbnailDirect'] as const)(
-      'shows thumbnails by the %s strategy',
-      async (way) => {
-        const other = await showing(way);
-        const visit = await OhifSession.open(browser, other.origin);
-        try {
-          await visit.goTo(studyOf('CT'));
-          await visit.picture();
-          await visit.thumbnails(2);
-          await visit.keep(`${tier}-${way}`);
-        } finally {
-          await visit.close();
-          await other.stop();
-        }
-        expect(visit.complaints).toEqual([]);
+    it.skipIf(pack === null).each(COMPRESSED.slice(tier === 'hot' ? 0 : 1))(
+      'opens a real study in %s',
+      async (name, file) => {
+        await ohif.goTo(pack?.entry(file).StudyInstanceUID ?? '');
+        expect((await ohif.picture()).colours).toBeGreaterThan(10);
+        await ohif.keep(`${tier}-${name.toLowerCase().replaceAll(' ', '')}`);
       },
     );
+
+    it.each(tier === 'hot' ? OTHER_WAYS : [])('shows thumbnails by the %s strategy', async (way) => {
+      const other = await showing(way);
+      const visit = await OhifSession.open(browser, other.origin);
+      try {
+        await visit.goTo(studyOf('US'));
+        await visit.thumbnails(2);
+        await visit.keep(`${tier}-${way}`);
+      } finally {
+        await visit.close();
+        await other.stop();
+      }
+      expect(visit.complaints).toEqual([]);
+    });
   });
 });
