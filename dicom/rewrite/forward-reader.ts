@@ -58,6 +58,11 @@ export class ForwardReader {
     const taken = this.bytes.subarray(this.#index, this.#index + count) as FastBuffer;
     this.#index += count;
     this.position += count;
+    // What is passed on whole is its taker's, who may give its memory back: it is not looked at again.
+    if (this.buffered === 0) {
+      this.bytes = NOTHING;
+      this.#index = 0;
+    }
     return taken;
   }
 
