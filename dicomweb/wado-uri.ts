@@ -127,7 +127,8 @@ function wantsInstance(accept: readonly MediaRange[]): boolean {
 async function sendPart10(exchange: Exchange, query: URLSearchParams, scope: Scope): Promise<void> {
   if (query.has('frameNumber')) refuse('frameNumber is not for application/dicom');
   const syntax = query.get('transferSyntax') ?? EXPLICIT_LITTLE;
-  if (!isUid(syntax)) refuse('transferSyntax is not a UID');
+  // dicomweb-client asks for `*` unless it is told otherwise: as stored, as in WADO-RS.
+  if (syntax !== '*' && !isUid(syntax)) refuse('transferSyntax is not a UID');
   const accept = encodeURIComponent(`${DICOM};transfer-syntax=${syntax}`);
   const { req, res, services } = exchange;
   const target = { resource: 'instance', scope, rest: '' } as const;
