@@ -34,6 +34,9 @@ export const RESOLVE_ATTEMPTS_MAX = 3;
 /** Pieces in which long ranges are read: large enough to cost little per call, small enough to hold many. */
 export const READ_PIECE_BYTES = 1 * MiB;
 
+/** One tombstone names so many instances at most: about 140 kB, so that it is one small tray member and one small object. */
+export const TOMBSTONE_ENTRIES_MAX = 1_000;
+
 /** Placements must have been verified within this time when a hot copy is deleted for their sake. */
 export const PROOF_AGE_MS_MAX = 30 * 24 * 3600 * 1000;
 

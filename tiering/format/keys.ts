@@ -46,6 +46,20 @@ export function unwrapDek(seal: DekWrap & Pick<PackSeal, 'dekId'>, pack: PackId,
   return Uint8Array.from(dek);
 }
 
+/** Draws a DEK and wraps it: of a pack, or of one object that has an id of its own. INTERNAL when the random source repeats itself. */
+export function drawDek(options: {
+  readonly id: PackId;
+  readonly kek: Kek;
+  readonly random: Random;
+}): DekWrap & { readonly suite: number; readonly dekId: Uint8Array; readonly dek: Uint8Array } {
+  const { id, kek, random } = options;
+  const dek = draw(random, KEY_BYTES);
+  const dekId = draw(random, DEK_ID_BYTES);
+  const wrap = wrapDek({ pack: id, dek, dekId, kek, random });
+  requireDistinct([dek, dekId, wrap.wrapSalt], id);
+  return { suite: SUITE_AES_256_GCM, dekId, dek, ...wrap };
+}
+
 /**
  * Draws everything that sealing the pack needs: its DEK, wrapped, and a salt and commitment for each of its chunks. To be
  * committed durably before the first PUT. Throws INTERNAL when the random source repeats itself.
@@ -59,10 +73,7 @@ export function drawSeal(options: {
 }): { readonly seal: PackSeal; readonly dek: Uint8Array } {
   const { pack, bytes, kek, random } = options;
   if (!Number.isSafeInteger(bytes) || bytes < 1) throw new ArchiveError('INVALID', `pack ${pack} has ${bytes} bytes`);
-  const suite = SUITE_AES_256_GCM;
-  const dek = draw(random, KEY_BYTES);
-  const dekId = draw(random, DEK_ID_BYTES);
-  const wrap = wrapDek({ pack, dek, dekId, kek, random });
+  const { suite, dekId, dek, ...wrap } = drawDek({ id: pack, kek, random });
   const sizes = chunkSizes(bytes);
   const salts = sizes.map(() => draw(random, CHUNK_SALT_BYTES));
   requireDistinct([dek, dekId, wrap.wrapSalt, ...salts], pack);

@@ -2,9 +2,11 @@
 // are harmless files under .filmroom/; to recovery they say what the instances alone cannot.
 import { createHash } from 'node:crypto';
 import { ArchiveError } from '../core/errors.js';
-import { type PackId, parsePackId, parseSha256, parseSopUid, type Sha256, type SopUid } from '../core/ids.js';
+import { type PackId, parsePackId, parseSha256, type Sha256 } from '../core/ids.js';
 import { integerField, type JsonRecord, jsonRecord, recordOf, textField } from './fields.js';
 import { memberBytes, noteHeader } from './tar.js';
+import { parseTombstoneFields, tombstoneFields } from './tombstone-fields.js';
+import type { Tombstone } from './types.js';
 
 /** First member of every tray: how far its predecessor counts. */
 export interface TrayNote {
@@ -23,18 +25,13 @@ export interface PointerNote {
   readonly headersSha256: Sha256;
 }
 
-/** Arrivals of `sop` with `sha256` and a smaller seq are deleted. */
-export interface TombstoneNote {
-  readonly note: 'tombstone';
-  readonly sop: SopUid;
-  readonly sha256: Sha256;
-  readonly seq: number;
-}
+/** A delete. */
+export type TombstoneNote = Tombstone & { readonly note: 'tombstone' };
 
 export type Note = TrayNote | PointerNote | TombstoneNote;
 
-/** Longest data of a note. */
-export const NOTE_BYTES_MAX = 512;
+/** Longest data of a note: a tombstone of TOMBSTONE_ENTRIES_MAX instances; the others have a few hundred bytes. */
+export const NOTE_BYTES_MAX = 160 * 1024;
 
 const ANY = /^/;
 
@@ -45,7 +42,7 @@ export function noteMember(options: {
   readonly arrivedMs: number;
 }): Uint8Array {
   const { pack, note, arrivedMs } = options;
-  const data = Buffer.from(`${JSON.stringify(noteJson(note))}\n`);
+  const data = noteData(note);
   if (data.length > NOTE_BYTES_MAX) throw new ArchiveError('LIMIT', `tray ${pack}: a note of ${data.length} bytes`);
   const sha256 = parseSha256(createHash('sha256').update(data).digest('hex'));
   const member = Buffer.alloc(memberBytes(data.length));
@@ -53,6 +50,11 @@ export function noteMember(options: {
   member.set(header);
   member.set(data, header.length);
   return member;
+}
+
+/** Bytes of the whole member that carries `note`. */
+export function noteMemberBytes(note: Note): number {
+  return memberBytes(noteData(note).length);
 }
 
 /** The path of the member that carries `note` in the tray `pack`. */
@@ -83,12 +85,7 @@ export function parseNote(data: Uint8Array): Note {
           headersSha256: parseSha256(textField(fields, 'headersSha256', 'note', ANY)),
         };
       case 'tombstone':
-        return {
-          note,
-          sop: parseSopUid(textField(fields, 'sop', 'note', ANY)),
-          sha256: parseSha256(textField(fields, 'sha256', 'note', ANY)),
-          seq: integerField(fields, 'seq', 'note', 1),
-        };
+        return { note, ...parseTombstoneFields(fields) };
       default:
         break;
     }
@@ -108,8 +105,12 @@ function parsePredecessor(fields: JsonRecord): TrayNote['predecessor'] {
   };
 }
 
-/** The same note with its keys in the order of the format, whatever the caller's object looks like. */
-function noteJson(note: Note): Note {
+function noteData(note: Note): Buffer {
+  return Buffer.from(`${JSON.stringify(noteJson(note))}\n`);
+}
+
+/** What a note is as JSON, its keys in the order of the format, whatever the caller's object looks like. */
+function noteJson(note: Note): object {
   switch (note.note) {
     case 'tray': {
       const before = note.predecessor;
@@ -118,6 +119,6 @@ function noteJson(note: Note): Note {
     case 'pointer':
       return { note: 'pointer', pack: note.pack, bytes: note.bytes, headersSha256: note.headersSha256 };
     case 'tombstone':
-      return { note: 'tombstone', sop: note.sop, sha256: note.sha256, seq: note.seq };
+      return { note: 'tombstone', ...tombstoneFields(note) };
   }
 }

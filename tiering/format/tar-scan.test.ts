@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ArchiveError } from '../core/errors.js';
 import { type PackId, parsePackId, parseSeriesUid, parseSha256, parseSopUid, parseStudyUid } from '../core/ids.js';
+import { TOMBSTONE_ENTRIES_MAX } from '../core/limits.js';
 import { memberHeader, memberPadding, noteHeader, TAR_END } from './tar.js';
-import { type Note, noteMember } from './tar-notes.js';
+import { type Note, noteMember, noteMemberBytes } from './tar-notes.js';
 import { findNextMember, scanTar, TarDamage, type TarEntry, type TarSource } from './tar-scan.js';
 
 const pack = parsePackId('018f5e2a-7b00-7123-8abc-0123456789ab');
@@ -73,9 +74,8 @@ describe('scanning a tar', () => {
           if ('bytes' in member) return { data: Buffer.alloc(member.bytes, at + 1) };
           const note: Note = {
             note: 'tombstone',
-            sop: parseSopUid('1.2.9'),
-            sha256: hash(Buffer.from('x')),
             seq: member.tombstone,
+            entries: [{ sop: parseSopUid('1.2.9'), sha256: hash(Buffer.from('x')) }],
           };
           return { note };
         });
@@ -171,9 +171,8 @@ describe('notes', () => {
     { note: 'pointer', pack: other, bytes: 2 ** 40, headersSha256: hash(Buffer.from('h')) },
     {
       note: 'tombstone',
-      sop: parseSopUid(`1.${'2'.repeat(62)}`),
-      sha256: hash(Buffer.from('x')),
-      seq: 9_007_199_254_740_991,
+      seq: 999_999_999_999_999,
+      entries: [{ sop: parseSopUid(`1.${'2'.repeat(62)}`), sha256: hash(Buffer.from('x')) }],
     },
   ];
 
@@ -181,6 +180,19 @@ describe('notes', () => {
     const member = noteMember({ pack, note, arrivedMs: 1_700_000_000_000 });
     expect(member.length).toBe(2048);
     expect((await scanned(member)).entries).toMatchObject([{ kind: 'note', note, arrivedMs: 1_700_000_000_000 }]);
+  });
+
+  it('hold the longest tombstone that there may be', async () => {
+    const entries = Array.from({ length: TOMBSTONE_ENTRIES_MAX }, (_, n) => ({
+      sop: parseSopUid(`1.${'2'.repeat(57)}${10_000 + n}`),
+      sha256: hash(Buffer.from(String(n))),
+    }));
+    const note: Note = { note: 'tombstone', seq: 1e15 - 1, entries };
+    const member = noteMember({ pack, note, arrivedMs: 1 });
+    expect(member.length).toBe(noteMemberBytes(note));
+    expect((await scanned(member)).entries).toMatchObject([{ kind: 'note', note }]);
+    const more = { ...note, entries: [...entries, ...entries.slice(0, 1)] };
+    expect(() => noteMember({ pack, note: more, arrivedMs: 1 })).toThrow(/1 to 1000/);
   });
 
   it('are damage when their data were changed', async () => {
@@ -209,7 +221,7 @@ describe('notes', () => {
     [
       'that is too long',
       `.filmroom/tray/${pack}.json`,
-      `{"note":"tray","predecessor":null}${' '.repeat(600)}`,
+      `{"note":"tray","predecessor":null}${' '.repeat(170_000)}`,
       'damaged',
     ],
   ])('%s are refused', async (_, name, text, ended) => {

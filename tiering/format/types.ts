@@ -74,3 +74,17 @@ export interface ManifestBody {
   /** Packs that this one's retirement or filing made dead; empty in generation 1 of an ordinary pack. */
   readonly supersedes: readonly PackId[];
 }
+
+/** One instance that was deleted: every arrival of these bytes under this UID that came before the delete. */
+export interface TombstoneEntry {
+  readonly sop: SopUid;
+  readonly sha256: Sha256;
+}
+
+/** What a delete says: of each entry, arrivals with a smaller seq are dead, wherever they turn up. A later arrival lives. */
+export interface Tombstone {
+  /** The delete's own number in the order of arrivals. */
+  readonly seq: number;
+  /** 1 to TOMBSTONE_ENTRIES_MAX. */
+  readonly entries: readonly TombstoneEntry[];
+}
