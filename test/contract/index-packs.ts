@@ -249,6 +249,7 @@ function describeWhole(index: () => Index): void {
       bytes: { hot: 1_001_024, cold: 1_024 },
       instances: 3,
       unprotected: { instances: 2, bytes: 200, oldestArrivedMs: 10_001 },
+      deletes: { pending: 0, owed: 0 },
       debt: new Map([
         [R1, { packs: 0, bytes: 0 }],
         [R2, { packs: 1, bytes: 1_024 }],

@@ -13,6 +13,7 @@ import {
   SHRINKING,
   useIndex,
 } from './index-fixture.js';
+import { describeDeletes } from './index-deletes.js';
 import { liveOf } from './index-model.js';
 import { describePacks } from './index-packs.js';
 import { describeQueries } from './index-query.js';
@@ -23,6 +24,7 @@ export function describeIndex(name: string, factory: IndexFactory): void {
     describeArrivals(factory);
     describeMetadata(factory);
     describeAdoption(factory);
+    describeDeletes(factory);
     describePacks(factory);
     describeQueries(factory);
   });

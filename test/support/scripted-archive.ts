@@ -8,6 +8,7 @@ export const HEALTHY: ArchiveStatus = {
   index: {
     studies: { total: 3, hot: 2, protected: 1, cold: 1 },
     bytes: { hot: 2048, cold: 1024 },
+    deletes: { pending: 0, owed: 0 },
     instances: 7,
     unprotected: { instances: 2, bytes: 512, oldestArrivedMs: Date.now() - 5000 },
     debt: new Map([[parseReplicaName('r2'), { packs: 1, bytes: 512 }]]),

@@ -3,7 +3,7 @@
 // test/contract/index.ts. Implementation: index/sqlite/ (writer and readers in threads of their own).
 import type { LevelAttributes } from '../../dicom/instance.js';
 import type { ObjectKey, PackId, ReplicaName, SeriesUid, Sha256, SopUid, StudyUid, VolumeName } from '../core/ids.js';
-import type { PackKind, PackMember, PackSeal, SeriesBundle } from '../format/types.js';
+import type { PackKind, PackMember, PackSeal, SeriesBundle, Tombstone } from '../format/types.js';
 
 /** A study, one of its series, or one instance. `sop` needs `series`. */
 export interface Scope {
@@ -72,6 +72,29 @@ export interface ArrivalBatch {
   /** The pack's bytes are accounted for up to here. */
   readonly indexedTo: number;
   readonly instances: readonly ArrivedInstance[];
+  /** Deletes that lie in the pack too. They count before the instances: order comes from seq, not from where it lies. */
+  readonly tombstones?: readonly TombstoneRecord[];
+}
+
+/** A delete as it is kept: what it says, and the object that says so on the replicas. */
+export interface TombstoneRecord extends Tombstone {
+  readonly name: ObjectKey;
+  /** Sealed once, so that every replica has the same bytes under the same name. */
+  readonly object: Uint8Array;
+}
+
+/** A delete and where it is written down. */
+export interface StoredTombstone extends TombstoneRecord {
+  /** The tray that holds its note; null when it lies in none (no volume could take it). */
+  readonly tray: PackId | null;
+  readonly replicas: readonly ReplicaName[];
+}
+
+/** Which deletes are asked for; in the order in which they were recorded. */
+export interface TombstoneFilter {
+  readonly tray?: PackId;
+  /** Not on at least one of these replicas. */
+  readonly lackingOn?: readonly ReplicaName[];
 }
 
 /** A new pack that takes over instances from trays or other packs, or a pack found that the index did not know. */
@@ -168,6 +191,8 @@ export interface IndexStatus {
   readonly bytes: { readonly hot: number; readonly cold: number };
   readonly instances: number;
   readonly unprotected: { readonly instances: number; readonly bytes: number; readonly oldestArrivedMs: number | null };
+  /** Deletes on fewer than `writeQuorum` replicas, and those that not every one of `replicas` holds. */
+  readonly deletes: { readonly pending: number; readonly owed: number };
   /** Per replica: packs and bytes that it ought to hold and does not. */
   readonly debt: ReadonlyMap<ReplicaName, { readonly packs: number; readonly bytes: number }>;
 }
@@ -211,10 +236,27 @@ export interface Index {
   /** Those of `sops` that are live. */
   lookup(sops: readonly SopUid[]): Promise<ReadonlyMap<SopUid, InstanceRecord>>;
   addPack(pack: NewPack): Promise<void>;
-  /** Makes instances visible. One whose SOP UID is live already: ignored when its seq is higher, replacing when lower (rebuild order does not matter). */
+  /**
+   * Makes instances visible, unless a delete says otherwise. One whose SOP UID is live already: ignored when its seq is higher, replacing
+   * when lower (rebuild order does not matter).
+   */
   commitArrivals(batch: ArrivalBatch): Promise<void>;
-  /** The highest seq ever committed, 0 when none. */
+  /** The highest seq ever committed, of an arrival or a delete; 0 when none. */
   highestSeq(): Promise<number>;
+
+  // -- deletes
+  /**
+   * Records deletes and ends every live instance that they name and whose seq is smaller; resolves with how many that were. From then on
+   * such an arrival does not become live again, wherever it turns up (I9). The same delete again, also under another object name, is no error
+   * and keeps the first object. To be called before the packs of a rebuild are adopted: an instance stored again after its delete is
+   * passed over while an older arrival of it is taken for live.
+   */
+  bury(records: readonly TombstoneRecord[]): Promise<number>;
+  tombstones(filter: TombstoneFilter): AsyncIterable<StoredTombstone>;
+  /** Notes that a replica holds the delete's object. NOT_FOUND for a name that is not recorded. */
+  setTombstonePlacement(name: ObjectKey, replica: ReplicaName): Promise<void>;
+  /** Notes that it does not (any more). */
+  removeTombstonePlacement(name: ObjectKey, replica: ReplicaName): Promise<void>;
 
   // -- reading
   /** NOT_FOUND when it is not live. Includes the layout. */
@@ -254,7 +296,7 @@ export interface Index {
   setManifest(id: PackId, manifest: { readonly name: ObjectKey; readonly generation: number }): Promise<void>;
   setPlacement(id: PackId, placement: Placement): Promise<void>;
   removePlacement(id: PackId, replica: ReplicaName): Promise<void>;
-  /** Forgets a pack with no live instance (CONFLICT otherwise) and puts its object names into the garbage table. */
+  /** Forgets a pack with no live instance and no delete of its own (CONFLICT otherwise) and puts its object names into the garbage table. */
   dropPack(id: PackId): Promise<void>;
 
   // -- damage

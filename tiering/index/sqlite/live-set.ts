@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Database, Statement } from 'better-sqlite3';
 import type { LevelAttributes } from '../../../dicom/instance.js';
-import type { PackMember } from '../../format/types.js';
+import type { PackMember, Tombstone } from '../../format/types.js';
 import { Aggregates } from './aggregates.js';
 import { Dictionary } from './dictionary.js';
 import { NO_NUMBER } from './schema.js';
@@ -49,6 +49,7 @@ export class LiveSet {
   readonly #series = new Map<string, number>();
   readonly #packsById: Statement<[number], PackRow>;
   readonly #find: Statement<[string], LiveRow>;
+  readonly #findDelete: Statement<[string, Uint8Array, number], unknown>;
   readonly #findText: Statement<[number, number, Uint8Array], { id: number }>;
   readonly #addText: Statement<[number, number, Uint8Array, string]>;
   readonly #findStudy: Statement<[string], { id: number }>;
@@ -71,6 +72,7 @@ export class LiveSet {
       `SELECT i.id, i.series, e.study, i.seq, i.sha256, i.pack, i."end" - i.start AS bytes, i.arrived_ms, i.class, i.bundle
        FROM instances i JOIN series e ON e.id = i.series WHERE i.sop = ?`,
     );
+    this.#findDelete = db.prepare('SELECT 1 FROM tombstones WHERE sop = ? AND sha256 = ? AND seq > ? LIMIT 1');
     this.#findText = db.prepare('SELECT id FROM texts WHERE level = ? AND owner = ? AND hash = ?');
     this.#addText = db.prepare('INSERT INTO texts (level, owner, hash, json) VALUES (?, ?, ?, ?)');
     this.#findStudy = db.prepare('SELECT id FROM studies WHERE uid = ?');
@@ -95,15 +97,20 @@ export class LiveSet {
     return this.#find.get(sop);
   }
 
-  /** Makes `candidate`, which lies in `pack`, live if its seq is the lowest that its SOP Instance UID has. Order of calls does not matter. */
+  /**
+   * Makes `candidate`, which lies in `pack`, live if no delete came after it and its seq is the lowest that its SOP Instance UID has. Order of
+   * calls does not matter.
+   */
   admit(candidate: Candidate, pack: PackRow): void {
+    const sha256 = Buffer.from(candidate.sha256, 'hex');
+    if (this.#findDelete.get(candidate.sop, sha256, candidate.seq) !== undefined) return;
     const live = this.find(candidate.sop);
     if (live === undefined) {
       this.#insert(candidate, pack);
       return;
     }
     if (candidate.seq > live.seq) return;
-    const order = Buffer.compare(Buffer.from(candidate.sha256, 'hex'), live.sha256);
+    const order = Buffer.compare(sha256, live.sha256);
     if (candidate.seq < live.seq || order < 0) {
       this.#remove(live);
       this.#insert(candidate, pack);
@@ -111,6 +118,19 @@ export class LiveSet {
     }
     // The same arrival in another pack: the packer's work counts before the tray's, the newer before the older.
     if (order === 0 && this.#prefers(pack, live, candidate.place)) this.move(live, pack, candidate);
+  }
+
+  /** Ends the live instances that a delete names, if they came before it. Returns how many. */
+  end({ seq, entries }: Tombstone): number {
+    let ended = 0;
+    for (const { sop, sha256 } of entries) {
+      const live = this.find(sop);
+      if (live === undefined || live.seq >= seq) continue;
+      if (Buffer.compare(Buffer.from(sha256, 'hex'), live.sha256) !== 0) continue;
+      this.#remove(live);
+      ended += 1;
+    }
+    return ended;
   }
 
   #prefers(pack: PackRow, live: LiveRow, place: MetadataPlace): boolean {

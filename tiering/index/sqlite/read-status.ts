@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { ReplicaName } from '../../core/ids.js';
 import type { IndexStatus } from '../index.js';
 import type { PackReader } from './read-packs.js';
+import { HELD_OF_RECORD, perhapsLacking } from './read-tombstones.js';
 
 /** Packs that ought to lie on every replica: filed ones, and trays that were sent to the cloud. */
 const DUE = "p.live_instances > 0 AND (p.kind = 'pack' OR p.hot = 'cold' OR p.placements > 0)";
@@ -50,8 +51,24 @@ export function readStatus(
       bytes: totals?.openBytes ?? 0,
       oldestArrivedMs: totals?.oldestMs ?? null,
     },
+    deletes: readDeletes(db, options),
     debt: readDebt(db, packs, options.replicas),
   };
+}
+
+/** Deletes that are not everywhere yet: few rows, and none in an archive whose replicas all answer. */
+function readDeletes(
+  db: Database,
+  options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] },
+): IndexStatus['deletes'] {
+  const row = db
+    .prepare<[number, string, number], { pending: number; owed: number }>(
+      `SELECT coalesce(sum(held < ?), 0) AS pending, count(*) AS owed FROM (
+         SELECT (${HELD_OF_RECORD}) AS held FROM tombstone_records t WHERE ${perhapsLacking(db, options.replicas)}
+       ) WHERE held < ?`,
+    )
+    .get(options.writeQuorum, JSON.stringify(options.replicas), new Set(options.replicas).size);
+  return { pending: row?.pending ?? 0, owed: row?.owed ?? 0 };
 }
 
 /** What each replica ought to hold and does not. Looks only at packs that lack a placement, where that can be told. */

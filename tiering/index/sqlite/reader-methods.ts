@@ -2,7 +2,7 @@
 // what it puts together from several tables is of one moment.
 import type { Database } from 'better-sqlite3';
 import type { PackId, ReplicaName, SopUid, StudyUid } from '../../core/ids.js';
-import type { PackFilter, QuerySpec, Scope } from '../index.js';
+import type { PackFilter, QuerySpec, Scope, TombstoneFilter } from '../index.js';
 import { checkFile } from './check.js';
 import { QueryEngine } from './query.js';
 import type { QueryClock } from './query-clock.js';
@@ -10,6 +10,7 @@ import { InstanceReader, type Position } from './read-instances.js';
 import { MetadataReader } from './read-metadata.js';
 import { type PackPosition, PackReader } from './read-packs.js';
 import { readStatus } from './read-status.js';
+import { TombstoneReader } from './read-tombstones.js';
 
 export type ReaderMethods = ReturnType<typeof readerMethods>;
 
@@ -20,6 +21,7 @@ export function readerMethods(db: Database, clock: QueryClock) {
   const instances = new InstanceReader(db);
   const metadata = new MetadataReader(db, instances);
   const packs = new PackReader(db);
+  const tombstones = new TombstoneReader(db);
   const queries = new QueryEngine(db, clock, metadata);
   const setting = db.prepare<[string], { value: string }>('SELECT value FROM settings WHERE key = ?');
   const counter = db.prepare<[string], { value: number }>('SELECT value FROM counters WHERE name = ?');
@@ -37,6 +39,7 @@ export function readerMethods(db: Database, clock: QueryClock) {
     packs: oneMoment((filter: PackFilter, position: PackPosition | null, limit: number) =>
       packs.page(filter, position, limit),
     ),
+    tombstones: oneMoment((filter: TombstoneFilter, after: number) => tombstones.page(filter, after)),
     packContents: oneMoment((id: PackId) => metadata.packContents(id)),
     unfiled: oneMoment(() => packs.unfiled()),
     unfiledInstances: oneMoment((study: StudyUid) => metadata.unfiledInstances(study)),

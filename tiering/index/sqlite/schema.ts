@@ -186,7 +186,35 @@ CREATE VIRTUAL TABLE study_names USING fts5(
 INSERT INTO counters (name, value) SELECT 'names_left', max(id) FROM studies HAVING max(id) IS NOT NULL;
 `;
 
-const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2];
+const VERSION_3 = `
+-- Deletes. "content": SHA-256 of what it says, so that one delete is one record under whatever object name it is found.
+CREATE TABLE tombstone_records (
+  id INTEGER PRIMARY KEY,
+  content BLOB NOT NULL UNIQUE,
+  seq INTEGER NOT NULL,
+  name TEXT NOT NULL UNIQUE,
+  object BLOB NOT NULL,
+  tray TEXT,
+  placements INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX tombstone_records_tray ON tombstone_records (tray);
+CREATE INDEX tombstone_records_placements ON tombstone_records (placements);
+CREATE TABLE tombstones (
+  sop TEXT NOT NULL,
+  sha256 BLOB NOT NULL,
+  seq INTEGER NOT NULL,
+  record INTEGER NOT NULL,
+  PRIMARY KEY (sop, sha256, seq, record)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tombstones_record ON tombstones (record);
+CREATE TABLE tombstone_placements (
+  record INTEGER NOT NULL,
+  replica INTEGER NOT NULL,
+  PRIMARY KEY (record, replica)
+) STRICT, WITHOUT ROWID;
+`;
+
+const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3];
 
 /**
  * Brings the file to the present schema. FOREIGN when it is a database of something else; NOT_SUPPORTED when a newer

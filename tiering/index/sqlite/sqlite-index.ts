@@ -20,9 +20,13 @@ import type {
   QueryPage,
   QuerySpec,
   Scope,
+  StoredTombstone,
+  TombstoneFilter,
+  TombstoneRecord,
 } from '../index.js';
 import type { Page, Position } from './read-instances.js';
 import type { PackPage, PackPosition } from './read-packs.js';
+import type { TombstonePage } from './read-tombstones.js';
 import { type Reader, raceAbort, startReader, type Writer } from './threads.js';
 
 /** Made by `openSqliteIndex`. */
@@ -63,6 +67,27 @@ export class SqliteIndex implements Index {
 
   highestSeq() {
     return this.#points.call('highestSeq');
+  }
+
+  bury(records: readonly TombstoneRecord[]) {
+    return this.#writer.call('bury', records);
+  }
+
+  async *tombstones(filter: TombstoneFilter): AsyncIterable<StoredTombstone> {
+    for (let after: number | null = 0; after !== null; ) {
+      const from: number = after;
+      const page: TombstonePage = await this.#scan(({ client }) => client.call('tombstones', filter, from));
+      yield* page.items;
+      after = page.next;
+    }
+  }
+
+  setTombstonePlacement(name: ObjectKey, replica: ReplicaName) {
+    return this.#writer.call('setTombstonePlacement', name, replica);
+  }
+
+  removeTombstonePlacement(name: ObjectKey, replica: ReplicaName) {
+    return this.#writer.call('removeTombstonePlacement', name, replica);
   }
 
   instance(scope: Required<Scope>) {

@@ -12,9 +12,11 @@ import type {
   NewPack,
   PackRecord,
   Placement,
+  TombstoneRecord,
 } from '../index.js';
 import { LiveSet, type MetadataPlace } from './live-set.js';
 import { PackTable, type StoredPack } from './pack-table.js';
+import { TombstoneTable } from './tombstone-table.js';
 
 export type WriterMethods = ReturnType<typeof writerMethods>['methods'];
 
@@ -22,6 +24,7 @@ export type WriterMethods = ReturnType<typeof writerMethods>['methods'];
 export function writerMethods(db: Database) {
   const live = new LiveSet(db);
   const packs = new PackTable(db, live.aggregates);
+  const tombstones = new TombstoneTable(db);
   const raiseCounter = db.prepare<[string, number]>(
     `INSERT INTO counters (name, value) VALUES (?, ?)
      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`,
@@ -34,12 +37,22 @@ export function writerMethods(db: Database) {
       seqs.reduce((highest, { seq }) => Math.max(highest, seq), 0),
     );
   };
+  const bury = (records: readonly TombstoneRecord[], tray: PackId | null): number => {
+    let ended = 0;
+    for (const record of records) {
+      tombstones.add(record, tray);
+      ended += live.end(record);
+    }
+    sawSeqs(records);
+    return ended;
+  };
   const methods = {
     addPack: (pack: NewPack): void => void packs.add(pack),
 
     commitArrivals: (batch: ArrivalBatch): void => {
       const pack = packs.require(batch.pack);
       if (pack.closed === 1) throw new ArchiveError('CONFLICT', `tray ${batch.pack} is closed`);
+      bury(batch.tombstones ?? [], batch.pack);
       for (const instance of batch.instances) {
         if (instance.pack !== batch.pack) {
           throw new ArchiveError('INVALID', `an arrival of pack ${instance.pack} came in a batch of ${batch.pack}`);
@@ -50,6 +63,16 @@ export function writerMethods(db: Database) {
       sawSeqs(batch.instances);
       live.flush();
     },
+
+    bury: (records: readonly TombstoneRecord[]): number => {
+      const ended = bury(records, null);
+      live.flush();
+      return ended;
+    },
+
+    setTombstonePlacement: (name: ObjectKey, replica: ReplicaName): void => tombstones.setPlacement(name, replica),
+    removeTombstonePlacement: (name: ObjectKey, replica: ReplicaName): void =>
+      tombstones.removePlacement(name, replica),
 
     file: (filed: FiledPack): void => {
       const pack = packs.add(filed.pack);
@@ -89,7 +112,10 @@ export function writerMethods(db: Database) {
       packs.setManifest(id, manifest, nowMs),
     setPlacement: (id: PackId, placement: Placement): void => packs.setPlacement(id, placement),
     removePlacement: (id: PackId, replica: ReplicaName): void => packs.removePlacement(id, replica),
-    dropPack: (id: PackId, nowMs: number): void => packs.drop(id, nowMs),
+    dropPack: (id: PackId, nowMs: number): void => {
+      if (tombstones.anyIn(id)) throw new ArchiveError('CONFLICT', `tray ${id} still holds deletes that no other has`);
+      packs.drop(id, nowMs);
+    },
     addException: (exception: ChunkException): void => packs.addException(exception),
     clearException: (exception: Omit<ChunkException, 'fault'>): void => packs.clearException(exception),
     touch: (study: StudyUid, nowMs: number): void => packs.touch(study, nowMs),
@@ -100,6 +126,7 @@ export function writerMethods(db: Database) {
   const forget = () => {
     live.forget();
     packs.forget();
+    tombstones.forget();
   };
   return { methods, forget };
 }

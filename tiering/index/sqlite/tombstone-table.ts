@@ -1,0 +1,79 @@
+// The writer's side of deletes: what each says, once, and where it is written down.
+import { createHash } from 'node:crypto';
+import type { Database, Statement } from 'better-sqlite3';
+import { ArchiveError } from '../../core/errors.js';
+import type { ObjectKey, PackId, ReplicaName } from '../../core/ids.js';
+import type { TombstoneRecord } from '../index.js';
+import { Dictionary } from './dictionary.js';
+
+export class TombstoneTable {
+  readonly #replicas: Dictionary;
+  readonly #find: Statement<[Uint8Array], { id: number }>;
+  readonly #named: Statement<[string], { id: number }>;
+  readonly #add: Statement<[Uint8Array, number, string, Uint8Array, string | null]>;
+  readonly #addEntry: Statement<[string, Uint8Array, number, number]>;
+  readonly #moveTo: Statement<[string, number]>;
+  readonly #inTray: Statement<[string], unknown>;
+  readonly #place: Statement<[number, number]>;
+  readonly #unplace: Statement<[number, number]>;
+  readonly #count: Statement<[number]>;
+
+  constructor(db: Database) {
+    this.#replicas = new Dictionary(db, 'replicas', 'name');
+    this.#find = db.prepare('SELECT id FROM tombstone_records WHERE content = ?');
+    this.#named = db.prepare('SELECT id FROM tombstone_records WHERE name = ?');
+    this.#add = db.prepare(
+      'INSERT INTO tombstone_records (content, seq, name, object, tray) VALUES (?, ?, ?, ?, ?)',
+    );
+    this.#addEntry = db.prepare('INSERT OR IGNORE INTO tombstones (sop, sha256, seq, record) VALUES (?, ?, ?, ?)');
+    this.#moveTo = db.prepare('UPDATE tombstone_records SET tray = ? WHERE id = ?');
+    this.#inTray = db.prepare('SELECT 1 FROM tombstone_records WHERE tray = ? LIMIT 1');
+    this.#place = db.prepare('INSERT OR IGNORE INTO tombstone_placements (record, replica) VALUES (?, ?)');
+    this.#unplace = db.prepare('DELETE FROM tombstone_placements WHERE record = ? AND replica = ?');
+    this.#count = db.prepare(
+      `UPDATE tombstone_records SET placements = (
+         SELECT count(*) FROM tombstone_placements l WHERE l.record = tombstone_records.id) WHERE id = ?`,
+    );
+  }
+
+  forget(): void {
+    this.#replicas.forget();
+  }
+
+  /** Adds a delete, or notes that it lies in another tray now: whatever is known already keeps its object. */
+  add(record: TombstoneRecord, tray: PackId | null): void {
+    const { seq, entries, name, object } = record;
+    const named = entries.map(({ sop, sha256 }) => `${sop} ${sha256}`).sort();
+    const content = createHash('sha256').update(`${seq} ${named.join(' ')}`).digest();
+    const known = this.#find.get(content);
+    if (known !== undefined) {
+      if (tray !== null) this.#moveTo.run(tray, known.id);
+      return;
+    }
+    const id = Number(this.#add.run(content, seq, name, object, tray).lastInsertRowid);
+    for (const { sop, sha256 } of entries) this.#addEntry.run(sop, Buffer.from(sha256, 'hex'), seq, id);
+  }
+
+  /** Whether a tray holds deletes that are not known to lie in a later one. */
+  anyIn(tray: PackId): boolean {
+    return this.#inTray.get(tray) !== undefined;
+  }
+
+  setPlacement(name: ObjectKey, replica: ReplicaName): void {
+    const id = this.#require(name);
+    this.#place.run(id, this.#replicas.idOf(replica));
+    this.#count.run(id);
+  }
+
+  removePlacement(name: ObjectKey, replica: ReplicaName): void {
+    const id = this.#require(name);
+    this.#unplace.run(id, this.#replicas.idOf(replica));
+    this.#count.run(id);
+  }
+
+  #require(name: ObjectKey): number {
+    const known = this.#named.get(name);
+    if (known === undefined) throw new ArchiveError('NOT_FOUND', `the index has no delete ${name}`);
+    return known.id;
+  }
+}
