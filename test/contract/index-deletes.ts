@@ -14,7 +14,11 @@ const R2 = parseReplicaName('r2');
 const sha256 = (text: string) => parseSha256(createHash('sha256').update(text).digest('hex'));
 
 /** A delete of these instances, as the archive would record it. */
-function tombstone(seq: number, instances: readonly Pick<ArrivedInstance, 'sop' | 'sha256'>[], salt = ''): TombstoneRecord {
+function tombstone(
+  seq: number,
+  instances: readonly Pick<ArrivedInstance, 'sop' | 'sha256'>[],
+  salt = '',
+): TombstoneRecord {
   const entries = instances.map((one) => ({ sop: one.sop, sha256: one.sha256 }));
   const object = Buffer.from(`sealed ${seq} ${salt}`);
   return { seq, entries, name: tombstoneName(seq, sha256(`${seq}${salt}`)), object: new Uint8Array(object) };
@@ -30,8 +34,11 @@ export function describeDeletes(factory: IndexFactory): void {
     beforeEach(async () => index().addPack(newPack(1)));
     describeEffect(index);
     describeRecords(index);
-    it('in any order among arrivals, and again, leave exactly what was stored and not deleted after', () =>
-      anyOrder(factory), 120_000);
+    it(
+      'in any order among arrivals, and again, leave exactly what was stored and not deleted after',
+      () => anyOrder(factory),
+      120_000,
+    );
   });
 }
 

@@ -2,6 +2,7 @@
 // `describeIndex`; the suites of packs and of queries come with it.
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { describeDeletes } from './index-deletes.js';
 import {
   collect,
   commit,
@@ -13,7 +14,6 @@ import {
   SHRINKING,
   useIndex,
 } from './index-fixture.js';
-import { describeDeletes } from './index-deletes.js';
 import { liveOf } from './index-model.js';
 import { describePacks } from './index-packs.js';
 import { describeQueries } from './index-query.js';

@@ -15,6 +15,7 @@ import type {
   QueryPage,
   QuerySpec,
   ReceiveOptions,
+  RemoveReport,
   Scope,
   StoreOutcome,
 } from '../../tiering/archive/archive.js';
@@ -53,12 +54,16 @@ const unsupported = () => Promise.reject(new ArchiveError('NOT_SUPPORTED', 'the 
 export interface ModelFaults {
   /** `receive` rejects with this. */
   ingest: ErrorCode | null;
+  /** `remove` rejects with this. */
+  remove: ErrorCode | null;
+  /** Whether enough replicas hear of a delete. */
+  quorum: boolean;
   /** Awaited before each piece of a read; throws to break it. */
   beforePiece: (record: InstanceRecord, offset: number) => Promise<void> | void;
 }
 
 export class MemoryArchive implements Archive {
-  readonly faults: ModelFaults = { ingest: null, beforePiece: () => undefined };
+  readonly faults: ModelFaults = { ingest: null, remove: null, quorum: true, beforePiece: () => undefined };
   /** Bodies that are being received now. */
   receiving = 0;
   /** Calls of any read-side method, to show that nothing was asked. */
@@ -139,6 +144,16 @@ export class MemoryArchive implements Archive {
     };
     this.#instances.set(identity.sop, { record, bytes, parsed });
     return { status: 'stored', instance: identity, warnings: parsed.warnings };
+  }
+
+  async remove(scope: Scope): Promise<RemoveReport> {
+    if (this.faults.remove !== null)
+      throw new ArchiveError(this.faults.remove, 'this archive deletes nothing just now');
+    const doomed = this.#select(scope);
+    if (doomed.length === 0) throw new ArchiveError('NOT_FOUND', 'this archive has nothing there');
+    for (const { record } of doomed) this.#instances.delete(record.sop);
+    const studies = this.#select({ study: scope.study }).length === 0 ? 1 : 0;
+    return { instances: doomed.length, studies, durable: this.faults.quorum ? 'quorum' : 'pending' };
   }
 
   /** In reading order. */

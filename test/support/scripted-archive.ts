@@ -19,6 +19,7 @@ export const HEALTHY: ArchiveStatus = {
     { name: parseReplicaName('r2'), state: 'unavailable', detail: 'did not answer', latencyMs: null },
   ],
   ingest: 'volume',
+  deletesUnread: [],
 };
 
 /** An archive that answers with `script`, and refuses the rest. */
@@ -28,6 +29,7 @@ export function scriptedArchive(script: Partial<Archive>): Archive {
   };
   return {
     receive: unscripted,
+    remove: unscripted,
     query: unscripted,
     instances: unscripted,
     instance: unscripted,

@@ -108,6 +108,15 @@ export interface RepairReport {
   readonly failures: readonly JobFailure[];
 }
 
+export interface RemoveReport {
+  /** Deleted by this call. */
+  readonly instances: number;
+  /** 1 when nothing of the study is left, else 0. */
+  readonly studies: number;
+  /** `pending`: in effect and kept, and fewer replicas than the write quorum know of it yet; they are told once they answer. */
+  readonly durable: 'quorum' | 'pending';
+}
+
 export type VolumeState = 'healthy' | 'suspect' | 'failed' | 'returning';
 
 export interface ArchiveStatus {
@@ -128,6 +137,8 @@ export interface ArchiveStatus {
   }[];
   /** Where new instances go now. */
   readonly ingest: 'volume' | 'cloud-direct' | 'refused';
+  /** Replicas and volumes (`replica r1`) that were away at a rebuild, so that what only they know to be deleted may show. */
+  readonly deletesUnread: readonly string[];
 }
 
 /** What viewers and modalities have of the archive; the jobs of operators are not among it. */
@@ -141,6 +152,13 @@ export interface ImageArchive {
     body: AsyncIterable<Uint8Array>,
     options?: ReceiveOptions,
   ): Promise<{ readonly outcome: Promise<StoreOutcome> }>;
+
+  /**
+   * Deletes what is live in the scope when the call comes: not found by anything from before it resolves, and never back (I9), unless
+   * it is stored again afterwards. The bytes leave later, with their packs. NOT_FOUND when nothing is there; UNAVAILABLE when it
+   * cannot be written down, or by the signal ABORTED: then some of it may be deleted, and the call may be made again.
+   */
+  remove(scope: Scope, options?: { readonly signal?: AbortSignal | undefined }): Promise<RemoveReport>;
 
   query(spec: QuerySpec, signal?: AbortSignal): Promise<QueryPage>;
   /** Live instances in reading order. Empty when there are none. */

@@ -22,6 +22,10 @@ import { PackCatalog } from './reading/pack-catalog.js';
 import { reconcilePacks, recoverTrays } from './recovery/recover.js';
 import { repair } from './recovery/repair.js';
 import { scrub } from './recovery/scrub.js';
+import { EmptyPacks } from './removal/empty-packs.js';
+import { unreadDeletes } from './removal/provisional.js';
+import { takeTrayTombstones } from './removal/read-tombstones.js';
+import { remove } from './removal/remove.js';
 import { migrate, recall } from './tiers/migrate.js';
 import { Movers } from './tiers/movers.js';
 import { VolumeSet, type VolumeSource } from './volume-set.js';
@@ -46,7 +50,10 @@ export function createContext(
 ): ArchiveContext {
   const ctx: ArchiveContext = {
     index: options.index,
-    volumes: new VolumeSet(options.volumes, (volume) => onVolume(ctx, volume)),
+    volumes: new VolumeSet(options.volumes, {
+      onDeletes: (volume) => takeTrayTombstones(ctx, volume),
+      onReturn: (volume) => onVolume(ctx, volume),
+    }),
     replicas: options.replicas,
     pool: options.pool,
     keyring: options.keyring,
@@ -77,23 +84,26 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   await ctx.damage.load();
   await ctx.volumes.open();
   committer = new Committer(ctx, await ctx.index.highestSeq());
-  const movers = new Movers(ctx, () => committer?.busy() ?? false);
+  const emptyPacks = new EmptyPacks(ctx, committer);
+  const movers = new Movers(ctx, committer, emptyPacks);
   movers.start();
-  return assemble(ctx, committer, movers, reconciling);
+  return assemble(ctx, committer, emptyPacks, movers, reconciling);
 }
 
 function assemble(
   ctx: ArchiveContext,
   committer: Committer,
+  emptyPacks: EmptyPacks,
   movers: Movers,
   reconciling: ReadonlySet<Promise<void>>,
 ): Archive {
-  const budget = new IngestBudget();
-  const receiver = { ctx, committer, budget, identities: new Identities(ctx.index) };
+  const identities = new Identities(ctx.index);
+  const receiver = { ctx, committer, budget: new IngestBudget(), identities };
   const hooks = { onCold: (instance: InstanceRecord) => movers.wantRecall(instance.pack) };
   let closing: Promise<void> | null = null;
   return {
     receive: (body, options = {}) => receive(receiver, body, options),
+    remove: (scope, options = {}) => remove({ ctx, committer, identities }, scope, options.signal),
     query: (spec, signal) => ctx.index.query(spec, signal),
     instances: (scope) => ctx.index.instances(scope),
     instance: (scope) => ctx.index.instance(scope),
@@ -104,7 +114,7 @@ function assemble(
     },
     read: (instance, range, signal) => readInstance(ctx, instance, range, signal, hooks),
     status: () => status(ctx, committer),
-    migrate: (selection, options = {}) => migrate(ctx, committer, selection, options),
+    migrate: (selection, options = {}) => migrate(ctx, committer, emptyPacks, selection, options),
     recall: (selection, options = {}) => recall(ctx, selection, options),
     scrub: (options = {}) => scrub(ctx, options),
     repair: (options = {}) => repair(ctx, options),
@@ -135,6 +145,7 @@ async function status(ctx: ArchiveContext, committer: Committer): Promise<Archiv
     })),
     replicas: ctx.replicas.state(),
     ingest: committer.destination(),
+    deletesUnread: await unreadDeletes(ctx),
   };
 }
 

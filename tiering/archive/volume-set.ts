@@ -13,6 +13,14 @@ export interface VolumeSource {
   readonly open: () => Promise<Volume>;
 }
 
+/** How a volume is taken back in before it is used again. */
+export interface VolumeHooks {
+  /** Reads what its trays say of deletes; of every volume before the arrivals of any. */
+  readonly onDeletes: (volume: Volume) => Promise<void>;
+  /** Recovers its trays. */
+  readonly onReturn: (volume: Volume) => Promise<void>;
+}
+
 interface Member {
   readonly source: VolumeSource;
   volume: Volume | null;
@@ -28,11 +36,10 @@ const GOOD_PROBES_TO_RETURN = 2;
 
 export class VolumeSet {
   readonly #members: Member[];
-  readonly #onReturn: (volume: Volume) => Promise<void>;
+  readonly #hooks: VolumeHooks;
 
-  /** @param onReturn takes a volume back in (recovers its trays) before it is used again. */
-  constructor(sources: readonly VolumeSource[], onReturn: (volume: Volume) => Promise<void>) {
-    this.#onReturn = onReturn;
+  constructor(sources: readonly VolumeSource[], hooks: VolumeHooks) {
+    this.#hooks = hooks;
     this.#members = sources.map((source) => ({
       source,
       volume: null,
@@ -50,17 +57,32 @@ export class VolumeSet {
 
   /** Opens every volume that can be opened. Never rejects for one that cannot: FOREIGN and LOCKED do, they are mistakes. */
   async open(): Promise<void> {
+    const opened: { readonly member: Member; readonly volume: Volume }[] = [];
     for (const member of this.#members) {
-      try {
-        member.volume = await member.source.open();
-        await this.#onReturn(member.volume);
-        member.usage = await member.volume.usage();
+      await this.#attempt(member, async () => {
+        const volume = await member.source.open();
+        member.volume = volume;
+        await this.#hooks.onDeletes(volume);
+        opened.push({ member, volume });
+      });
+    }
+    // Only now: what one volume says to be deleted may lie in a tray of another.
+    for (const { member, volume } of opened) {
+      await this.#attempt(member, async () => {
+        await this.#hooks.onReturn(volume);
+        member.usage = await volume.usage();
         this.#healthy(member);
-      } catch (error) {
-        const code = codeOf(error);
-        if (code === 'FOREIGN' || code === 'LOCKED' || code === 'INTERNAL') throw error;
-        this.#failed(member, error);
-      }
+      });
+    }
+  }
+
+  async #attempt(member: Member, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'FOREIGN' || code === 'LOCKED' || code === 'INTERNAL') throw error;
+      this.#failed(member, error);
     }
   }
 
@@ -86,7 +108,7 @@ export class VolumeSet {
 
   /**
    * The healthy volume with most free space that has room for `bytes`, or null.
-   * @param intoReserve recalls and the packer may use the reserve, arrivals may not.
+   * @param intoReserve recalls, the packer and deletes may use the reserve, arrivals may not.
    */
   writable(bytes: number, intoReserve = false): Volume | null {
     let best: Member | null = null;
@@ -98,12 +120,11 @@ export class VolumeSet {
     return best?.volume ?? null;
   }
 
-  /** Whether this volume is healthy and has room for `bytes` of arrivals: a tray stays where it is as long as it can. */
-  canTake(name: VolumeName, bytes: number): boolean {
+  /** Whether this volume is healthy and has room for `bytes` more: a tray stays where it is as long as it can. */
+  canTake(name: VolumeName, bytes: number, intoReserve: boolean): boolean {
     const member = this.#members.find((m) => m.source.name === name);
-    return (
-      member?.state === 'healthy' && member.usage !== null && member.usage.bytesFree - reserve(member.usage) >= bytes
-    );
+    if (member?.state !== 'healthy' || member.usage === null) return false;
+    return member.usage.bytesFree - (intoReserve ? 0 : reserve(member.usage)) >= bytes;
   }
 
   /** Whether some healthy volume exists at all: with one, a lack of room is FULL, not a reason to go to the cloud. */
@@ -197,7 +218,8 @@ export class VolumeSet {
         return;
       }
       member.state = 'returning';
-      await this.#onReturn(volume);
+      await this.#hooks.onDeletes(volume);
+      await this.#hooks.onReturn(volume);
       member.usage = await volume.usage();
       member.volume = volume;
       this.#healthy(member);

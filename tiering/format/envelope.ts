@@ -133,12 +133,7 @@ export function openEnvelope(
   if (!timingSafeEqual(commitment, object.subarray(HASHED_BYTES, CLEAR_BYTES))) {
     throw damagedEnvelope(kind, `its commitment does not match (${clear.id})`);
   }
-  const plain = openMessage(
-    key,
-    NONCE,
-    clearHash,
-    object.subarray(CLEAR_BYTES, object.length - DIGEST_BYTES),
-  );
+  const plain = openMessage(key, NONCE, clearHash, object.subarray(CLEAR_BYTES, object.length - DIGEST_BYTES));
   if (plain === undefined) throw damagedEnvelope(kind, `its body does not match its tag (${clear.id})`);
   return { clear, plain };
 }

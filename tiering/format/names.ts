@@ -7,6 +7,7 @@ import { integerField, jsonRecord, textField, UUID } from './fields.js';
 export const CONFIG_NAME = parseObjectKey('config');
 export const README_NAME = parseObjectKey('README.txt');
 export const MANIFEST_PREFIX = 'm/';
+export const TOMBSTONE_PREFIX = 't/';
 /** Version of the whole: chunks, manifests, names. */
 export const FORMAT_VERSION = 1;
 

@@ -1,9 +1,9 @@
 // The packer: a study that has settled leaves the trays for packs of its own, in reading order; a study in
-// many small packs is gathered into one; what nothing lives in any more is removed. Nothing is unlinked before the commit that made it dead is durable.
+// many small packs is gathered into one. What it leaves empty is removed by removal/empty-packs.ts.
 import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { StudyUid } from '../../core/ids.js';
+import { RESOLVE_ATTEMPTS_MAX } from '../../core/limits.js';
 import { forEachLimited } from '../../core/queues.js';
-import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
 import type { Pace } from '../pacing/pace.js';
@@ -47,7 +47,6 @@ export async function fileDueStudies(
       logFailure(ctx, 'filing-failed', error);
     }
   });
-  if (filed > 0) await removeEmptyPacks(ctx);
   return filed;
 }
 
@@ -66,13 +65,29 @@ async function fileAlone(
   signal: AbortSignal | undefined,
   pace: Pace | undefined,
 ): Promise<number> {
-  const instances = await ctx.index.unfiledInstances(study);
-  await moveToPacks(ctx, instances, signal, pace);
-  const merged = await mergeable(ctx, study);
-  await moveToPacks(ctx, merged, signal, pace);
-  const moved = instances.length + merged.length;
+  const filed = await moveWhatIs(ctx, () => ctx.index.unfiledInstances(study), signal, pace);
+  const merged = await moveWhatIs(ctx, () => mergeable(ctx, study), signal, pace);
+  const moved = filed + merged;
   if (moved > 0) await ctx.index.commitDurable();
   return moved;
+}
+
+/** Moves what `list` gives. When some of it was deleted, and its tray removed, under the copying, what is left is listed again. */
+async function moveWhatIs(
+  ctx: ArchiveContext,
+  list: () => Promise<readonly Fileable[]>,
+  signal: AbortSignal | undefined,
+  pace: Pace | undefined,
+): Promise<number> {
+  for (let attempt = 1; ; attempt += 1) {
+    const instances = await list();
+    try {
+      await moveToPacks(ctx, instances, signal, pace);
+      return instances.length;
+    } catch (error) {
+      if (codeOf(error) !== 'NOT_FOUND' || attempt >= RESOLVE_ATTEMPTS_MAX) throw error;
+    }
+  }
 }
 
 /** Writes the instances into new packs, as many as they need, and points the index there pack by pack. */
@@ -96,25 +111,5 @@ async function moveToPacks(
       if (codeOf(error) === 'FULL' || codeOf(error) === 'UNAVAILABLE') ctx.volumes.report(volume.name, error);
       throw error;
     }
-  }
-}
-
-/** Unlinks closed trays, and packs that were merged, in which nothing lives. What replicas hold of them becomes garbage. */
-export async function removeEmptyPacks(ctx: ArchiveContext): Promise<void> {
-  const dead: PackRecord[] = [];
-  for await (const record of ctx.index.packs({ empty: true, hot: ['present', 'missing'] })) dead.push(record);
-  if (dead.length === 0) return;
-  await ctx.index.commitDurable();
-  for (const { id, kind, volume: name } of dead) {
-    const volume = name === null ? null : ctx.volumes.readable(name);
-    // Its volume is away: the file is removed when it returns, the row says that it is there until then.
-    if (volume === null) continue;
-    await ctx.locks.run(id, async () => {
-      const record = await ctx.index.pack(id);
-      if (record === undefined || record.liveInstances > 0) return;
-      await ctx.catalog.change(id, (index) => index.dropPack(id));
-      await ctx.index.commitDurable();
-      await volume.remove({ id, kind });
-    });
   }
 }

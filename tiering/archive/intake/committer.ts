@@ -120,6 +120,8 @@ export class Committer {
     let bytes = 0;
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       if (batch.length > 0 && bytes + next.bytes > COMMIT_BYTES_MAX) break;
+      // Deletes may use the reserve of a volume, arrivals may not: they go by themselves.
+      if (batch[0] !== undefined && isDelete(batch[0]) !== isDelete(next)) break;
       batch.push(next);
       bytes += next.bytes;
       this.#queue.shift();
@@ -130,8 +132,11 @@ export class Committer {
   /** Writes the batch. Resolves once the next one may be written; `done`, which never rejects, is the end of this one. */
   async #begin(batch: Pending[]): Promise<{ readonly done: Promise<void> }> {
     const before = this.#tail;
-    const tray = await this.#trayFor(batch.reduce((sum, one) => sum + one.bytes, 0));
+    const bytes = batch.reduce((sum, one) => sum + one.bytes, 0);
+    const deletes = batch.every(isDelete);
+    const tray = await this.#trayFor(bytes, deletes);
     if (tray === null) {
+      if (deletes) return { done: this.#toIndexAlone(batch) };
       this.#toCloud(batch);
       return { done: Promise.resolve() };
     }
@@ -208,15 +213,15 @@ export class Committer {
   }
 
   /** The tray that takes `bytes` more, begun or rotated as needed; null when no volume can take them. */
-  async #trayFor(bytes: number): Promise<TrayLog | null> {
+  async #trayFor(bytes: number, intoReserve: boolean): Promise<TrayLog | null> {
     const current = this.#tray;
     const full = current !== null && current.bytes > 0 && current.bytes + bytes > TRAY_BYTES_MAX;
-    if (current !== null && !full && this.#ctx.volumes.canTake(current.volume, bytes)) return current;
+    if (current !== null && !full && this.#ctx.volumes.canTake(current.volume, bytes, intoReserve)) return current;
     if (current !== null) {
       await this.#tail;
       await this.#endTray();
     }
-    const volume = this.#ctx.volumes.writable(bytes);
+    const volume = this.#ctx.volumes.writable(bytes, intoReserve);
     if (volume === null) return null;
     try {
       this.#tray = await TrayLog.begin(this.#ctx, volume, this.#predecessor);
@@ -225,7 +230,7 @@ export class Committer {
       this.#ctx.volumes.report(volume.name, error);
       this.#ctx.log({ level: 'warn', event: 'tray-begin-failed', detail: messageOf(error) });
       await this.#ctx.volumes.settled(volume.name);
-      return this.#ctx.volumes.writable(bytes) === null ? null : this.#trayFor(bytes);
+      return this.#ctx.volumes.writable(bytes, intoReserve) === null ? null : this.#trayFor(bytes, intoReserve);
     }
   }
 
@@ -233,6 +238,18 @@ export class Committer {
     const tray = this.#tray;
     if (tray === null) return;
     await this.#abandon(tray);
+  }
+
+  /** No volume can take the deletes: the index keeps them, on its own disk, until the replicas know of them too. Never rejects. */
+  async #toIndexAlone(batch: readonly Pending[]): Promise<void> {
+    try {
+      await this.#ctx.index.bury(batch.flatMap(({ draft }) => (draft.kind === 'delete' ? [draft.record] : [])));
+      // The tray is the log only where there is a tray.
+      await this.#ctx.index.commitDurable();
+      for (const one of batch) one.resolve();
+    } catch (error) {
+      for (const one of batch) one.reject(error);
+    }
   }
 
   /** No volume can take it: the instances become sealed trays on the write quorum. */
@@ -243,6 +260,10 @@ export class Committer {
     }
     this.#cloud.submit(batch.filter((one) => one.draft.kind === 'instance'));
   }
+}
+
+function isDelete({ draft }: Pending): boolean {
+  return draft.kind === 'delete';
 }
 
 function messageOf(error: unknown): string {

@@ -1,11 +1,11 @@
-// What waits for a group commit: an instance with its bytes, or the birth of a pack that was written
-// at once. Types and the tar pieces that each becomes.
+// What waits for a group commit: an instance with its bytes, the birth of a pack that was written at once, or a
+// delete. Types and the tar pieces that each becomes.
 import type { ParsedInstance } from '../../../dicom/instance.js';
 import type { Sha256 } from '../../core/ids.js';
 import { type PackId, parseSeriesUid, parseSopUid, parseStudyUid } from '../../core/ids.js';
 import { memberBytes, memberHeader, memberPadding } from '../../format/tar.js';
-import { NOTE_BYTES_MAX, noteMember } from '../../format/tar-notes.js';
-import type { AdoptedPack, ArrivedInstance } from '../../index/index.js';
+import { type Note, noteMember, noteMemberBytes } from '../../format/tar-notes.js';
+import type { AdoptedPack, ArrivedInstance, TombstoneRecord } from '../../index/index.js';
 
 /** An instance parsed and hashed: everything but where it will lie and when it came. */
 export interface InstanceContent {
@@ -17,7 +17,9 @@ export interface InstanceContent {
 
 export type Draft =
   | { readonly kind: 'instance'; readonly content: InstanceContent; readonly bytes: Uint8Array }
-  | { readonly kind: 'birth'; readonly adopted: AdoptedPack; readonly headersSha256: Sha256 };
+  | { readonly kind: 'birth'; readonly adopted: AdoptedPack; readonly headersSha256: Sha256 }
+  /** Has its seq already. */
+  | { readonly kind: 'delete'; readonly record: TombstoneRecord };
 
 /** A draft in the queue. Its seq is given once and kept through retries. */
 export interface Pending {
@@ -30,9 +32,23 @@ export interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** Bytes that a draft adds to a tray, at most. */
+/** Bytes that a draft adds to a tray. */
 export function draftBytes(draft: Draft): number {
-  return memberBytes(draft.kind === 'birth' ? NOTE_BYTES_MAX : draft.bytes.length);
+  return draft.kind === 'instance' ? memberBytes(draft.bytes.length) : noteMemberBytes(noteOf(draft));
+}
+
+/** The tar pieces of any draft in the tray `tray`. */
+export function draftPieces(tray: PackId, pending: Pending): readonly Uint8Array[] {
+  const { draft, arrivedMs } = pending;
+  if (draft.kind === 'instance') return memberPieces(tray, pending, draft);
+  return [noteMember({ pack: tray, note: noteOf(draft), arrivedMs })];
+}
+
+/** The small member that tells of a pack written beside the tray, or of a delete. */
+function noteOf(draft: Exclude<Draft, { kind: 'instance' }>): Note {
+  if (draft.kind === 'delete') return { note: 'tombstone', ...draft.record };
+  const { id, bytes } = draft.adopted.pack;
+  return { note: 'pointer', pack: id, bytes, headersSha256: draft.headersSha256 };
 }
 
 /** The tar pieces of an instance in `pack`: header, its bytes (not copied), padding. */
@@ -54,13 +70,6 @@ export function memberPieces(
   });
   const padding = memberPadding(draft.bytes.length);
   return padding === 0 ? [header, draft.bytes] : [header, draft.bytes, Buffer.alloc(padding)];
-}
-
-/** The small member of the tray `tray` that tells of a pack written beside it. */
-export function pointerPieces(tray: PackId, pending: Pending, draft: Draft & { kind: 'birth' }): readonly Uint8Array[] {
-  const { id, bytes } = draft.adopted.pack;
-  const note = { note: 'pointer' as const, pack: id, bytes, headersSha256: draft.headersSha256 };
-  return [noteMember({ pack: tray, note, arrivedMs: pending.arrivedMs })];
 }
 
 /** The index row of an instance whose bytes are at `[start, start + length)` of `pack`. */

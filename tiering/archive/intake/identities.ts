@@ -55,6 +55,26 @@ export class Identities {
     }
   }
 
+  /** Runs `work` while nothing is stored under any of these UIDs. All are taken at one moment, so that two of these never wait for each other. */
+  async hold<T>(sops: readonly SopUid[], work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const earlier = sops.flatMap((sop) => this.#onTheirWay.get(sop) ?? []);
+      if (earlier.length === 0) break;
+      await Promise.all(earlier);
+    }
+    let done: () => void = () => undefined;
+    const until = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    for (const sop of sops) this.#onTheirWay.set(sop, until);
+    try {
+      return await work();
+    } finally {
+      for (const sop of sops) this.#onTheirWay.delete(sop);
+      done();
+    }
+  }
+
   /** What is stored under a UID. Whoever asks while a question is on its way shares the next one: a thread's wake-up costs more than a look. */
   #known(sop: SopUid): Promise<InstanceRecord | undefined> {
     return new Promise((resolve, reject) => {

@@ -5,9 +5,9 @@ import type { PackId, VolumeName } from '../../core/ids.js';
 import { MEMBER_HEADER_BYTES } from '../../format/tar.js';
 import { noteMember } from '../../format/tar-notes.js';
 import type { TrayAppender, Volume } from '../../hot/volume.js';
-import type { ArrivedInstance } from '../../index/index.js';
+import type { ArrivedInstance, TombstoneRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
-import { arrivedInstance, memberPieces, type Pending, pointerPieces } from './drafts.js';
+import { arrivedInstance, draftPieces, type Pending } from './drafts.js';
 
 /** One batch as it lies in the tray, not yet synced. */
 export interface AppendedBatch {
@@ -76,7 +76,7 @@ export class TrayLog {
     let offset = 0;
     for (const one of pending) {
       const { draft } = one;
-      const own = draft.kind === 'instance' ? memberPieces(this.id, one, draft) : pointerPieces(this.id, one, draft);
+      const own = draftPieces(this.id, one);
       at.push({ pending: one, offset, length: draft.kind === 'instance' ? draft.bytes.length : 0 });
       for (const piece of own) {
         pieces.push(piece);
@@ -108,10 +108,13 @@ export class TrayLog {
   /** Makes a synced batch visible, births first. Batches come in the order in which they were appended. */
   async index(batch: AppendedBatch): Promise<void> {
     if (batch.end <= this.#accepted) throw new ArchiveError('INTERNAL', 'batches of a tray were indexed out of order');
+    const tombstones: TombstoneRecord[] = [];
     for (const { draft } of batch.pending) {
       if (draft.kind === 'birth') await this.#ctx.index.adopt(draft.adopted);
+      if (draft.kind === 'delete') tombstones.push(draft.record);
     }
-    await this.#ctx.index.commitArrivals({ pack: this.id, indexedTo: batch.end, instances: batch.instances });
+    const { instances, end: indexedTo } = batch;
+    await this.#ctx.index.commitArrivals({ pack: this.id, indexedTo, instances, tombstones });
     this.#accepted = batch.end;
   }
 

@@ -10,6 +10,7 @@ import type { Keyring } from '../../format/keyring.js';
 import { unwrapDek } from '../../format/keys.js';
 import type { ManifestBody, PackMember, PackSeal } from '../../format/types.js';
 import type { JobFailure, JobOptions } from '../archive.js';
+import { fetchTombstone, tombstoneNames } from '../removal/read-tombstones.js';
 import { fetchManifest, newestManifests } from './manifest-reader.js';
 
 export interface ExtractOptions extends JobOptions {
@@ -28,11 +29,12 @@ export interface ExtractReport {
   readonly failures: readonly JobFailure[];
 }
 
-/** Gives back every instance that the replica's manifests name, each checked by SHA-256. WRONG_KEY ends it; other failures are listed. */
+/** Gives back every instance that the replica's manifests name and none of its tombstones, each checked by SHA-256. WRONG_KEY ends it; other failures are listed. */
 export async function extractReplica(options: ExtractOptions): Promise<ExtractReport> {
+  const failures: JobFailure[] = [];
+  const dead = await deletedIn(options, failures);
   const manifests = await newestManifests(options.store, options.signal);
   const done = new Map<SopUid, number>();
-  const failures: JobFailure[] = [];
   let instances = 0;
   let bytes = 0;
   let packs = 0;
@@ -42,6 +44,7 @@ export async function extractReplica(options: ExtractOptions): Promise<ExtractRe
       const { body, seal } = await fetchManifest(options.store, options.keyring, ref, options.signal);
       const dek = unwrapDek(seal, body.pack, options.keyring);
       for (const member of body.members) {
+        if (member.seq < (dead.get(`${member.sop} ${member.sha256}`) ?? 0)) continue;
         // An instance may be in a tray and in the pack that it was filed into: the lowest arrival is the one that counts.
         const before = done.get(member.sop);
         if (before !== undefined && before <= member.seq) continue;
@@ -71,6 +74,23 @@ export async function extractReplica(options: ExtractOptions): Promise<ExtractRe
     });
   }
   return { instances, bytes, failures };
+}
+
+/** What the replica says was deleted: for `<SOP UID> <SHA-256>` the seq of the last delete. */
+async function deletedIn(options: ExtractOptions, failures: JobFailure[]): Promise<ReadonlyMap<string, number>> {
+  const dead = new Map<string, number>();
+  for (const name of await tombstoneNames(options.store, options.signal)) {
+    try {
+      const { seq, entries } = await fetchTombstone(options.store, options.keyring, name, options.signal);
+      for (const { sop, sha256 } of entries) {
+        const key = `${sop} ${sha256}`;
+        dead.set(key, Math.max(seq, dead.get(key) ?? 0));
+      }
+    } catch (error) {
+      failures.push(failure(options, name, error));
+    }
+  }
+  return dead;
 }
 
 function failure(options: ExtractOptions, item: string, error: unknown): JobFailure {

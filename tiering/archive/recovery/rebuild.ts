@@ -1,5 +1,5 @@
-// Rebuild: a lost index is made again from what packs, trays and manifests say (I8). Manifests first,
-// newest packs first, so that recent studies can be searched while the rest streams in; then what lies
+// Rebuild: a lost index is made again from what packs, trays and manifests say (I8). Deletes first, of every replica that
+// answers (those of the trays are read when a volume opens), so that nothing deleted comes back (I9); then manifests, newest packs first, so that recent studies can be searched while the rest streams in; then what lies
 // on volumes only. Adoption is idempotent and in any order the same, so a rebuild may be killed and run again.
 import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { PackId, ReplicaName } from '../../core/ids.js';
@@ -8,6 +8,8 @@ import type { PackMember } from '../../format/types.js';
 import type { Volume } from '../../hot/volume.js';
 import type { JobFailure, JobOptions } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
+import { noteUnread } from '../removal/provisional.js';
+import { takeTombstones } from '../removal/read-tombstones.js';
 import { adoptable, fetchManifest, isOfThisCopy, type ManifestRef, newestManifests } from './manifest-reader.js';
 import { importPack, recoverTrays } from './recover.js';
 
@@ -16,8 +18,15 @@ const MANIFESTS_AT_ONCE = 4;
 export interface RebuildReport {
   readonly packs: number;
   readonly instances: number;
+  /** Deletes that replicas told of. */
+  readonly deletes: number;
   /** Replicas that did not answer: what only they hold is not in the index yet. */
   readonly unavailable: readonly ReplicaName[];
+  /**
+   * Replicas and volumes (`replica r1`) whose deletes are not known: the index is provisional, and may show what was deleted, until they
+   * are back and were read.
+   */
+  readonly provisional: readonly string[];
   readonly failures: readonly JobFailure[];
 }
 
@@ -28,8 +37,10 @@ interface Found {
 
 /** Fills an empty (or partly filled) index. Rejects only by the signal or when the index itself cannot be written. */
 export async function rebuildIndex(ctx: ArchiveContext, options: JobOptions = {}): Promise<RebuildReport> {
-  const failures: JobFailure[] = [];
-  const unavailable: ReplicaName[] = [];
+  const deletes = await takeTombstones(ctx, ctx.replicas.names, options.signal);
+  const failures: JobFailure[] = [...deletes.failures];
+  const unavailable: ReplicaName[] = [...deletes.unavailable];
+  const provisional = await noteUnread(ctx, unavailable);
   const found = await listManifests(ctx, unavailable, options.signal);
   const onVolume = await listPacks(ctx);
   let packs = 0;
@@ -77,7 +88,7 @@ export async function rebuildIndex(ctx: ArchiveContext, options: JobOptions = {}
   }
   for (const volume of ctx.volumes.readables()) await recoverTrays(ctx, volume);
   await ctx.index.commitDurable();
-  return { packs, instances, unavailable, failures };
+  return { packs, instances, deletes: deletes.records, unavailable, provisional, failures };
 }
 
 async function listManifests(
@@ -96,7 +107,7 @@ async function listManifests(
       }
     } catch (error) {
       if (!isOfThisCopy(error)) throw error;
-      unavailable.push(replica);
+      if (!unavailable.includes(replica)) unavailable.push(replica);
     }
   }
   return found;

@@ -3,13 +3,13 @@
 // are not there are noted. Run at start and when a failed volume returns; may be killed and run again.
 import { hasCode } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
-import type { Note } from '../../format/tar-notes.js';
-import { scanTar, TarDamage, type TarSource } from '../../format/tar-scan.js';
 import type { PackRef, Volume } from '../../hot/volume.js';
-import type { AdoptedPack, ArrivedInstance, PackRecord } from '../../index/index.js';
+import type { AdoptedPack, ArrivedInstance, PackRecord, TombstoneRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { bundleArrivals } from '../packs/bundles.js';
-import { importMemberOrSkip, volumeSource, walkTar } from './tar-import.js';
+import { makeRecord } from '../removal/make-record.js';
+import { unreadDeletes } from '../removal/provisional.js';
+import { acceptedLengths, importMemberOrSkip, volumeSource, walkTar } from './tar-import.js';
 
 /** Rows per index transaction while a tail is read. */
 const BATCH = 100;
@@ -53,26 +53,6 @@ export async function reconcilePacks(ctx: ArchiveContext, volume: Volume): Promi
 }
 
 /** Indexes what lies beyond `from`, then closes the tray: it is never appended to again. */
-/** How much of each tray was accepted, as the first member of the tray after it says (docs/format.md). */
-async function acceptedLengths(volume: Volume): Promise<ReadonlyMap<PackId, number>> {
-  const accepted = new Map<PackId, number>();
-  for await (const { ref, bytes } of volume.list('tray')) {
-    const note = await firstNote(volumeSource(volume, ref, bytes), ref.id);
-    if (note?.note === 'tray' && note.predecessor !== null) accepted.set(note.predecessor.pack, note.predecessor.bytes);
-  }
-  return accepted;
-}
-
-async function firstNote(source: TarSource, id: PackId): Promise<Note | undefined> {
-  try {
-    for await (const entry of scanTar(source, id)) return entry.kind === 'note' ? entry.note : undefined;
-  } catch (error) {
-    // Damage is told of where the tray itself is walked.
-    if (!(error instanceof TarDamage)) throw error;
-  }
-  return undefined;
-}
-
 async function recoverTail(
   ctx: ArchiveContext,
   volume: Volume,
@@ -81,12 +61,14 @@ async function recoverTail(
   from: number,
 ): Promise<void> {
   let batch: ArrivedInstance[] = [];
+  let tombstones: TombstoneRecord[] = [];
   let indexedTo = from;
   let found = 0;
   const flush = async () => {
-    if (batch.length === 0) return;
-    await ctx.index.commitArrivals({ pack: ref.id, indexedTo, instances: batch });
+    if (batch.length + tombstones.length === 0) return;
+    await ctx.index.commitArrivals({ pack: ref.id, indexedTo, instances: batch, tombstones });
     batch = [];
+    tombstones = [];
   };
   const walk = await walkTar(volumeSource(volume, ref, size), ref, from, async (entry) => {
     if (entry.kind === 'instance') {
@@ -94,8 +76,10 @@ async function recoverTail(
       if (row !== undefined) batch.push(row);
       found += 1;
     }
+    // Known from before the first arrival was taken in; said again so that the index knows where it lies.
+    if (entry.kind === 'note' && entry.note.note === 'tombstone') tombstones.push(makeRecord(ctx, entry.note));
     indexedTo = entry.next;
-    if (batch.length >= BATCH) await flush();
+    if (batch.length + tombstones.length >= BATCH) await flush();
   });
   await flush();
   for (const { at, bytes } of walk.damaged) {
@@ -137,7 +121,8 @@ async function adoptOrRemove(ctx: ArchiveContext, volume: Volume, ref: PackRef, 
   if (adopted === undefined) return;
   const known = await ctx.index.lookup(adopted.members.map((m) => m.sop));
   const needed = adopted.members.some((m) => known.get(m.sop)?.sha256 !== m.sha256);
-  if (!needed) {
+  // While somebody's deletes are unread, a copy that seems to be spare may be the one that was stored after the delete.
+  if (!needed && (await unreadDeletes(ctx)).length === 0) {
     await volume.remove(ref);
     return;
   }

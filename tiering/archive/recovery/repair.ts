@@ -9,6 +9,7 @@ import type { JobFailure, JobOptions, RepairReport } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { jobFailure } from '../failures.js';
 import { readPackWhole } from '../reading/pack-reader.js';
+import { payTombstones } from '../removal/send-tombstones.js';
 import { proveObject, putProven } from '../tiers/proof.js';
 import { protectPack } from '../tiers/protect.js';
 import { recallPack } from '../tiers/recall.js';
@@ -39,6 +40,11 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
   for (const id of await idsOf(ctx, { hot: ['missing'], placementsMin: 1 })) {
     await attempt(id, 'recalling lost hot copies', () => recallPack(ctx, id, options.signal));
   }
+  const told = await payTombstones(ctx, ctx.replicas.names, options.signal);
+  repaired += told.paid;
+  bytes += told.bytes;
+  for (const [replica, error] of told.failed) failures.push(jobFailure(ctx, `deletes on ${replica}`, error));
+  progress('telling replicas of deletes');
   const lacking = await idsOf(ctx, { placementsMin: 1, lackingOn: ctx.replicas.names });
   for (const id of lacking) {
     await attempt(id, 'paying debts', async () => {

@@ -6,10 +6,11 @@ import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { forEachLimited } from '../../core/queues.js';
 import { releaseBuffer } from '../../core/release.js';
 import { sealedBytes } from '../../format/chunk.js';
-import type { PackRecord } from '../../index/index.js';
+import type { PackRecord, StoredTombstone } from '../../index/index.js';
 import type { JobOptions, ScrubFinding, ScrubReport } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { MemberCheck } from '../packs/member-check.js';
+import { checkTombstone } from '../removal/send-tombstones.js';
 import { proveObject } from '../tiers/proof.js';
 
 const OBJECTS_AT_ONCE = 4;
@@ -49,6 +50,11 @@ export async function scrub(
       bytesDone: tally.bytes,
       bytesTotal: tally.bytes,
     });
+  }
+  for await (const tombstone of ctx.index.tombstones({})) {
+    options.signal?.throwIfAborted();
+    for (const replica of tombstone.replicas)
+      await scrubTombstone(ctx, tombstone, replica, deep, tally, options.signal);
   }
   return {
     objects: tally.objects,
@@ -112,6 +118,28 @@ async function scrubObject(
     else if (hasCode(error, 'CORRUPT')) await found('corrupt', error.message);
     else if (hasCode(error, 'UNAVAILABLE')) tally.unavailable.add(replica);
     else throw error;
+  }
+}
+
+/** One that is not there as it should be is owed again, and written by the movers or by repair. */
+async function scrubTombstone(
+  ctx: ArchiveContext,
+  tombstone: StoredTombstone,
+  replica: ReplicaName,
+  deep: boolean,
+  tally: Tally,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (!ctx.replicas.names.includes(replica) || tally.unavailable.has(replica)) return;
+  try {
+    tally.objects += 1;
+    if (deep) tally.bytes += tombstone.object.length;
+    const fault = await checkTombstone(ctx, tombstone, replica, deep, signal);
+    if (fault === null) return;
+    tally.findings.push({ where: replica, item: tombstone.name, fault, detail: 'the delete is told again' });
+  } catch (error) {
+    if (!hasCode(error, 'UNAVAILABLE')) throw error;
+    tally.unavailable.add(replica);
   }
 }
 

@@ -2,7 +2,9 @@
 // index does not know. Every member is hashed and parsed again; nothing is believed for its header alone.
 import { createHash } from 'node:crypto';
 import { ArchiveError, codeOf } from '../../core/errors.js';
+import type { PackId } from '../../core/ids.js';
 import { INSTANCE_MEMORY_BYTES_MAX } from '../../core/limits.js';
+import type { Note } from '../../format/tar-notes.js';
 import {
   findNextMember,
   scanTar,
@@ -18,6 +20,26 @@ import { arrivedInstance } from '../intake/drafts.js';
 
 export function volumeSource(volume: Volume, ref: PackRef, size: number): TarSource {
   return { size, read: (start, end) => volume.read(ref, start, end) };
+}
+
+/** How much of each tray was accepted, as the first member of the tray after it says (docs/format.md). */
+export async function acceptedLengths(volume: Volume): Promise<ReadonlyMap<PackId, number>> {
+  const accepted = new Map<PackId, number>();
+  for await (const { ref, bytes } of volume.list('tray')) {
+    const note = await firstNote(volumeSource(volume, ref, bytes), ref.id);
+    if (note?.note === 'tray' && note.predecessor !== null) accepted.set(note.predecessor.pack, note.predecessor.bytes);
+  }
+  return accepted;
+}
+
+async function firstNote(source: TarSource, id: PackId): Promise<Note | undefined> {
+  try {
+    for await (const entry of scanTar(source, id)) return entry.kind === 'note' ? entry.note : undefined;
+  } catch (error) {
+    // Damage is told of where the tray itself is walked.
+    if (!(error instanceof TarDamage)) throw error;
+  }
+  return undefined;
 }
 
 /** What walking a tar gave. */

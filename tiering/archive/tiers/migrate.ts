@@ -1,14 +1,15 @@
 // The two long jobs of operators: migrate (file, protect, prove, evict) and recall, study by study.
 // Each step is idempotent, so a job that was killed is simply run again.
-import { ArchiveError } from '../../core/errors.js';
+import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { StudyUid } from '../../core/ids.js';
 import { forEachLimited } from '../../core/queues.js';
 import type { PackRecord } from '../../index/index.js';
 import type { JobFailure, JobOptions, MigrateReport, RecallReport, Selection } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { jobFailure } from '../failures.js';
-import { fileStudy, removeEmptyPacks } from '../filing/packer.js';
+import { fileStudy } from '../filing/packer.js';
 import type { Committer } from '../intake/committer.js';
+import type { EmptyPacks } from '../removal/empty-packs.js';
 import { evictPack } from './evict.js';
 import { protectPack } from './protect.js';
 import { recallPack } from './recall.js';
@@ -21,6 +22,7 @@ const STUDIES_AT_ONCE = 4;
 export async function migrate(
   ctx: ArchiveContext,
   committer: Committer,
+  emptyPacks: EmptyPacks,
   selection: Selection,
   options: JobOptions & { readonly keepHot?: boolean },
 ): Promise<MigrateReport> {
@@ -37,6 +39,8 @@ export async function migrate(
     for (const record of await job.plan(study)) {
       await job.attempt(record.id, async () => {
         job.step = 'protecting';
+        // Deleted since it was planned: there is nothing to keep.
+        if ((await ctx.index.pack(record.id))?.liveInstances === 0) return;
         const held = await protectPack(ctx, record.id, options.signal);
         if (held < ctx.replicas.writeQuorum) {
           throw new ArchiveError(
@@ -52,7 +56,7 @@ export async function migrate(
       });
     }
   });
-  await removeEmptyPacks(ctx);
+  await emptyPacks.remove();
   await ctx.index.commitDurable();
   return { studies: studies.length, packs: job.packsDone, bytes: job.bytesDone, evicted, failures: job.failures };
 }
@@ -121,6 +125,8 @@ class PackJob {
       return true;
     } catch (error) {
       this.#options.signal?.throwIfAborted();
+      // Deleted under the work, which is then over.
+      if (codeOf(error) === 'NOT_FOUND') return false;
       this.failures.push(jobFailure(this.#ctx, item, error));
       return false;
     }

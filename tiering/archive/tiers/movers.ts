@@ -7,8 +7,12 @@ import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
 import { fileDueStudies } from '../filing/packer.js';
+import type { Committer } from '../intake/committer.js';
 import { Pace } from '../pacing/pace.js';
 import { Retries } from '../pacing/retries.js';
+import type { EmptyPacks } from '../removal/empty-packs.js';
+import { readLateDeletes } from '../removal/provisional.js';
+import { payTombstones } from '../removal/send-tombstones.js';
 import { evictPack } from './evict.js';
 import { protectPack } from './protect.js';
 import { recallPack } from './recall.js';
@@ -25,12 +29,14 @@ export class Movers {
   readonly #loops: Promise<void>[] = [];
   readonly #retries: Retries;
   readonly #pace: Pace;
+  readonly #emptyPacks: EmptyPacks;
 
-  /** @param busy whether arrivals are coming in: the background then leaves them most of the machine. */
-  constructor(ctx: ArchiveContext, busy: () => boolean) {
+  constructor(ctx: ArchiveContext, committer: Committer, emptyPacks: EmptyPacks) {
     this.#ctx = ctx;
+    this.#emptyPacks = emptyPacks;
     this.#retries = new Retries(ctx.clock);
-    this.#pace = new Pace(ctx.clock, busy);
+    // While arrivals are coming in, the background leaves them most of the machine.
+    this.#pace = new Pace(ctx.clock, () => committer.busy());
   }
 
   start(): void {
@@ -39,6 +45,8 @@ export class Movers {
       this.#loop('file', moverIntervalMs, (signal) => fileDueStudies(this.#ctx, this.#retries, this.#pace, signal)),
       this.#loop('protect', moverIntervalMs, (signal) => protectDue(this.#ctx, this.#retries, this.#pace, signal)),
       this.#loop('evict', moverIntervalMs, (signal) => evictAboveHighWater(this.#ctx, signal)),
+      this.#loop('clear', moverIntervalMs, () => this.#emptyPacks.remove()),
+      this.#loop('tell-deletes', moverIntervalMs, (signal) => this.#tellDeletes(signal)),
       this.#loop('recall', moverIntervalMs, (signal) => this.#recallOpened(signal)),
       this.#loop('probe', probeIntervalMs, () => this.#probe()),
     );
@@ -82,6 +90,24 @@ export class Movers {
     }
   }
 
+  /** What replicas do not know of deletes, and what only they know. */
+  async #tellDeletes(signal: AbortSignal): Promise<void> {
+    const up = this.#ctx.replicas.state().filter((r) => r.state === 'available' && this.#retries.mayTry(r.name));
+    const { failed } = await payTombstones(
+      this.#ctx,
+      up.map(({ name }) => name),
+      signal,
+    );
+    for (const { name } of up) {
+      if (!failed.has(name)) this.#retries.succeeded(name);
+    }
+    for (const [replica, error] of failed) {
+      this.#retries.failed(replica);
+      logFailure(this.#ctx, 'tell-deletes-failed', error);
+    }
+    await readLateDeletes(this.#ctx, signal);
+  }
+
   async #probe(): Promise<void> {
     await Promise.all([this.#ctx.volumes.probe(), this.#ctx.replicas.probe()]);
   }
@@ -96,7 +122,7 @@ async function protectDue(ctx: ArchiveContext, retries: Retries, pace: Pace, sig
   for await (const record of ctx.index.packs({ kind: 'pack', lackingOn: up, createdBeforeMs })) {
     // What lies only on a volume that is away waits for it: the status says so, once, and not the log every second.
     const away = record.volume !== null && ctx.volumes.readable(record.volume) === null;
-    if ((away && record.placements.length === 0) || !retries.mayTry(record.id)) continue;
+    if ((away && record.placements.length === 0) || record.liveInstances === 0 || !retries.mayTry(record.id)) continue;
     due.push(record.id);
     if (due.length >= PROTECT_ROUND) break;
   }

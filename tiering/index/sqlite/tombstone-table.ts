@@ -22,9 +22,7 @@ export class TombstoneTable {
     this.#replicas = new Dictionary(db, 'replicas', 'name');
     this.#find = db.prepare('SELECT id FROM tombstone_records WHERE content = ?');
     this.#named = db.prepare('SELECT id FROM tombstone_records WHERE name = ?');
-    this.#add = db.prepare(
-      'INSERT INTO tombstone_records (content, seq, name, object, tray) VALUES (?, ?, ?, ?, ?)',
-    );
+    this.#add = db.prepare('INSERT INTO tombstone_records (content, seq, name, object, tray) VALUES (?, ?, ?, ?, ?)');
     this.#addEntry = db.prepare('INSERT OR IGNORE INTO tombstones (sop, sha256, seq, record) VALUES (?, ?, ?, ?)');
     this.#moveTo = db.prepare('UPDATE tombstone_records SET tray = ? WHERE id = ?');
     this.#inTray = db.prepare('SELECT 1 FROM tombstone_records WHERE tray = ? LIMIT 1');
@@ -44,7 +42,9 @@ export class TombstoneTable {
   add(record: TombstoneRecord, tray: PackId | null): void {
     const { seq, entries, name, object } = record;
     const named = entries.map(({ sop, sha256 }) => `${sop} ${sha256}`).sort();
-    const content = createHash('sha256').update(`${seq} ${named.join(' ')}`).digest();
+    const content = createHash('sha256')
+      .update(`${seq} ${named.join(' ')}`)
+      .digest();
     const known = this.#find.get(content);
     if (known !== undefined) {
       if (tray !== null) this.#moveTo.run(tray, known.id);
