@@ -7,8 +7,9 @@ import { ArchiveError, codeOf } from '../tiering/core/errors.js';
 import { Semaphore } from '../tiering/core/queues.js';
 import { retrieveBulkData } from './bulkdata.js';
 import { retrieveAllBulkData } from './bulkdata-of-scope.js';
-import { describeCapabilities, describeService } from './capabilities.js';
+import { describeCapabilities, describeService, type MethodsOf } from './capabilities.js';
 import { corsHeaders } from './cors.js';
+import { DELETABLE, deleteResource } from './delete.js';
 import { type DicomwebEvent, Exchange, type Services } from './exchange.js';
 import { retrieveFrames } from './frames.js';
 import { DEFAULT_LIMITS, type DicomwebLimits } from './limits.js';
@@ -33,6 +34,8 @@ export interface DicomwebOptions {
   readonly publicUrl?: string;
   /** Origins of web pages that may use it, or `*`. Loopback origins always may. */
   readonly origins?: readonly string[];
+  /** Whether DELETE is served; default: yes. */
+  readonly deletes?: boolean;
   readonly limits?: Partial<DicomwebLimits>;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -58,7 +61,7 @@ function scopeOf(target: Target): Scope {
 const retrieve: Handler = (exchange) => retrieveInstances(exchange, scopeOf(exchange.target));
 
 const GET: Readonly<Partial<Record<Resource, Handler>>> = {
-  root: async (exchange) => describeService(exchange, methodsOf),
+  root: async (exchange) => describeService(exchange, methodsIn(exchange)),
   'search-studies': (exchange) => search(exchange, 'study'),
   'search-series': (exchange) => search(exchange, 'series'),
   'search-instances': (exchange) => search(exchange, 'instance'),
@@ -77,19 +80,27 @@ const GET: Readonly<Partial<Record<Resource, Handler>>> = {
 
 const POST: Readonly<Partial<Record<Resource, Handler>>> = { 'search-studies': store, study: store };
 
-function methodsOf(resource: Resource): readonly string[] {
-  return [...(GET[resource] === undefined ? [] : ['GET', 'HEAD']), ...(POST[resource] === undefined ? [] : ['POST'])];
+function methodsOf(resource: Resource, deletes: boolean): readonly string[] {
+  return [
+    ...(GET[resource] === undefined ? [] : ['GET', 'HEAD']),
+    ...(POST[resource] === undefined ? [] : ['POST']),
+    ...(deletes && DELETABLE.has(resource) ? ['DELETE'] : []),
+  ];
 }
 
-function pick(method: string | undefined, target: Target): Handler {
+/** What the resources have here: the operator may have switched something off. */
+function methodsIn({ services }: Exchange): MethodsOf {
+  return (resource) => methodsOf(resource, services.deletes);
+}
+
+function pick(method: string | undefined, target: Target, deletes: boolean): Handler {
   const { resource } = target;
   if (resource === 'later') throw new HttpProblem(501, `${target.rest} is not implemented in this version`);
   const found = method === 'GET' || method === 'HEAD' ? GET[resource] : method === 'POST' ? POST[resource] : undefined;
   if (found !== undefined) return found;
-  const methods = methodsOf(resource);
+  const methods = methodsOf(resource, deletes);
   if (methods.length === 0) throw new ArchiveError('NOT_FOUND', 'no such resource');
-  if (method === 'DELETE' && target.scope !== null)
-    throw new HttpProblem(501, 'DELETE is not implemented in this version');
+  if (method === 'DELETE' && methods.includes('DELETE')) return (exchange) => deleteResource(exchange, scopeOf(target));
   throw new HttpProblem(405, `this resource has ${methods.join(', ')}`, {
     headers: { Allow: [...methods, 'OPTIONS'].join(', ') },
   });
@@ -107,6 +118,7 @@ export function createDicomweb(options: DicomwebOptions): Dicomweb {
     limits,
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
+    deletes: options.deletes ?? true,
     publicUrl: options.publicUrl?.replace(/\/+$/, '') ?? null,
     origins: options.origins ?? [],
   };
@@ -142,8 +154,8 @@ export function createDicomweb(options: DicomwebOptions): Dicomweb {
       for (const [name, value] of Object.entries(corsHeaders(req, services.origins))) res.setHeader(name, value ?? '');
       const exchange = resolve(req, res, archive);
       target = exchange.target;
-      if (req.method === 'OPTIONS') describeCapabilities(exchange, methodsOf);
-      else await pick(req.method, target)(exchange);
+      if (req.method === 'OPTIONS') describeCapabilities(exchange, methodsIn(exchange));
+      else await pick(req.method, target, services.deletes)(exchange);
     } catch (error) {
       fault = error;
       await fail(req, res, error);

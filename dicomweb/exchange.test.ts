@@ -18,6 +18,7 @@ async function seen<T>(
   const services = {
     archive: new MemoryArchive(),
     pixels: null,
+    deletes: true,
     pixelBudget: { memory: new Semaphore(1), slots: new Semaphore(1) },
     limits: DEFAULT_LIMITS,
     clock: systemClock,

@@ -28,6 +28,8 @@ export interface Services {
   readonly pixels: PixelWorkers | null;
   /** Frames that are being transcoded and sent: their bytes, and how many are at the codecs. */
   readonly pixelBudget: { readonly memory: Semaphore; readonly slots: Semaphore };
+  /** Whether DELETE is served. */
+  readonly deletes: boolean;
   readonly limits: DicomwebLimits;
   readonly clock: Clock;
   readonly random: Random;

@@ -51,6 +51,7 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
         pixels,
         clock,
         random,
+        deletes: config.http.delete,
         ...(config.http.publicUrl === undefined ? {} : { publicUrl: config.http.publicUrl }),
         ...(config.http.origins === undefined ? {} : { origins: config.http.origins }),
         log: (event) => logRequest(logger, event),

@@ -61,7 +61,7 @@ describe('a configuration file', () => {
   it('takes every key of the map', () => {
     const config = load(
       `
-http:    { host: 127.0.0.1, port: 8081, publicUrl: "https://pacs.example/film/", tls: { cert: c.pem, key: k.pem } }
+http:    { host: 127.0.0.1, port: 8081, publicUrl: "https://pacs.example/film/", tls: { cert: c.pem, key: k.pem }, delete: false }
 auth:    { mode: token, tokens: [ { name: viewer, token: "\${VIEWER_TOKEN}" } ] }
 index:   { url: "sqlite:./i/filmroom.db" }
 hot:     { volumes: [ { name: a, path: ./hot }, { name: b, path: /mnt/b } ], settle: 5s, highWater: 90%, lowWater: 70% }
@@ -84,6 +84,7 @@ audit:   { path: ./audit, retention: 180d }
       port: 8081,
       publicUrl: 'https://pacs.example/film',
       tls: { cert: join(folder, 'c.pem'), key: join(folder, 'k.pem') },
+      delete: false,
     });
     expect(config.auth).toEqual({ mode: 'token', tokens: [{ name: 'viewer', token: '0123456789abcdef' }] });
     expect(config.hot.volumes.map((one) => one.path)).toEqual([join(folder, 'hot'), '/mnt/b']);

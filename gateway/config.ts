@@ -57,6 +57,8 @@ const http = section({
   tls: section({ cert: text('a path'), key: text('a path') }).optional(),
   /** Web pages of these origins may use DICOMweb (CORS), or `*`; those of loopback always may. */
   origins: list(text('an origin such as https://viewer.example, or *'), 'origins').optional(),
+  /** Whether DICOMweb serves DELETE; `filmroom delete` works either way. */
+  delete: z.boolean({ error: 'must be true or false' }).default(true),
 });
 
 /** Signs links to single studies (`filmroom link`); without it there are none. */

@@ -28,7 +28,7 @@ async function start(script: Partial<Archive>, auth: AuthConfig = { mode: 'none'
   const health: Health = createHealth(archive, systemClock);
   const authenticator = createAuthenticator(auth, systemClock);
   const server: HttpServer = await startHttp({
-    config: { host: '127.0.0.1', port: 0 },
+    config: { host: '127.0.0.1', port: 0, delete: true },
     authenticator,
     links: authenticator.links,
     dicomweb: {

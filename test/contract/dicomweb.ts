@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import type { Archive } from '../../tiering/archive/archive.js';
 import { DicomwebRig } from '../support/dicomweb-rig.js';
 import { DirectPixels } from '../support/direct-pixels.js';
+import { describeDelete } from './dicomweb/delete.js';
 import { describeMetadata, describeSearch } from './dicomweb/find.js';
 import { describeMetadataForms } from './dicomweb/metadata.js';
 import { describeRendered } from './dicomweb/rendered.js';
@@ -41,6 +42,7 @@ export function describeDicomweb(name: string, makeArchive: () => Promise<Archiv
     describeFrames(rigOf);
     describeBulkData(rigOf);
     describeZip(rigOf);
+    describeDelete(rigOf);
     describeProtocol(rigOf);
     describe('with a renderer', () => {
       let rendering: DicomwebRig;

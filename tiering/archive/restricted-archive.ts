@@ -16,6 +16,11 @@ function notFound(sop: SopUid): ArchiveError {
   return new ArchiveError('NOT_FOUND', `the archive has no instance ${sop} in that study and series`);
 }
 
+/** Of Archive.remove, for what is not there or not for the caller to see. */
+export function nothingToRemove(): ArchiveError {
+  return new ArchiveError('NOT_FOUND', 'the archive has nothing there to delete');
+}
+
 /** The archive itself where nothing is restricted. */
 export function restrictArchive(archive: ImageArchive, { studies }: Restriction): ImageArchive {
   if (studies === null) return archive;
@@ -30,6 +35,10 @@ export function restrictArchive(archive: ImageArchive, { studies }: Restriction)
         );
       }
       return archive.receive(body, options);
+    },
+    remove: async (scope, options) => {
+      if (!studies.has(scope.study)) throw nothingToRemove();
+      return archive.remove(scope, options);
     },
     query: (spec, signal) => {
       const asked = spec.studies;

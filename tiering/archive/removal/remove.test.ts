@@ -1,109 +1,31 @@
-// Deletes over real volumes and directory replicas: gone at once, gone after a restart, gone after whatever was away comes
-// back (I9), and never in the way of storing the same instance again.
-import { mkdir, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+// Deletes over real volumes and directory replicas: gone at once, gone after a restart, and never in the way of storing the same
+// instance again or of movers at work.
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { phantomStudies } from '../../../dicom/phantom/phantom.js';
-import { ArchiveRig, type RigOptions, readAll, storeBytes } from '../../../test/support/archive-rig.js';
-import { parseSeriesUid, parseSopUid, parseStudyUid } from '../../core/ids.js';
-import type { Archive, RemoveReport } from '../archive.js';
-import { createContext } from '../open-archive.js';
+import { ArchiveRig, readAll, storeBytes } from '../../../test/support/archive-rig.js';
+import {
+  ALL,
+  away,
+  back,
+  destroyRigs,
+  expectDurable,
+  files,
+  first,
+  found,
+  ofStudy,
+  PHANTOMS,
+  rebuilt,
+  rigOf,
+  rigs,
+  STUDIES,
+  scopeOf,
+  WAIT,
+  without,
+} from '../../../test/support/removal-rig.js';
+import { parseSeriesUid, parseStudyUid } from '../../core/ids.js';
 import { extractReplica } from '../recovery/extract.js';
-import { type RebuildReport, rebuildIndex } from '../recovery/rebuild.js';
 
-const PHANTOMS = [...phantomStudies({ seed: 11, studies: 3, slices: 4, shrink: 8 })];
-type Phantom = (typeof PHANTOMS)[number];
-const STUDIES = [...new Set(PHANTOMS.map((one) => one.study))].map(parseStudyUid);
-const ALL = { level: 'study', matches: [], fuzzy: false, limit: 100, offset: 0, include: [] } as const;
-const WAIT = { timeout: 20_000, interval: 20 };
-
-const rigs: ArchiveRig[] = [];
-afterEach(async () => {
-  for (const rig of rigs.splice(0)) await rig.destroy();
-});
-
-async function rigOf(options: RigOptions = {}): Promise<ArchiveRig> {
-  const rig = await ArchiveRig.create(options);
-  rigs.push(rig);
-  const archive = await rig.open();
-  for (const { bytes } of PHANTOMS) expect(await storeBytes(archive, bytes)).toMatchObject({ status: 'stored' });
-  return rig;
-}
-
-function first<T>(items: readonly T[]): T {
-  const [one] = items;
-  if (one === undefined) throw new Error('there is none');
-  return one;
-}
-
-const scopeOf = (one: Phantom) => ({
-  study: parseStudyUid(one.study),
-  series: parseSeriesUid(one.series),
-  sop: parseSopUid(one.sop),
-});
-
-/** Of the phantoms, those that the archive gives back whole; the others must not be found in any way. */
-async function found(archive: Archive): Promise<Phantom[]> {
-  const live: Phantom[] = [];
-  for (const phantom of PHANTOMS) {
-    const scope = scopeOf(phantom);
-    const listed: string[] = [];
-    for await (const { sop } of archive.instances({ study: scope.study })) listed.push(sop);
-    let metadata = 0;
-    for await (const _part of archive.metadata(scope)) metadata += 1;
-    const record = await archive.instance(scope).catch((error: unknown) => {
-      expect(error).toMatchObject({ code: 'NOT_FOUND' });
-      return null;
-    });
-    expect([listed.includes(phantom.sop), metadata > 0]).toEqual([record !== null, record !== null]);
-    if (record === null) continue;
-    expect(Buffer.compare(await readAll(archive.read(record)), phantom.bytes)).toBe(0);
-    live.push(phantom);
-  }
-  const studies = new Set(live.map((one) => one.study));
-  const { rows } = await archive.query(ALL);
-  expect(new Set(rows.map((row) => row.study))).toEqual(studies);
-  for (const { study, attributes } of rows) {
-    const count = (JSON.parse(attributes) as Record<string, { Value: unknown[] }>)['00201208']?.Value;
-    expect(count).toEqual([live.filter((one) => one.study === study).length]);
-  }
-  return live;
-}
-
-const without = (...gone: readonly Phantom[]) => PHANTOMS.filter((one) => !gone.includes(one));
-const ofStudy = (study: string) => PHANTOMS.filter((one) => one.study === study);
-
-async function files(...path: readonly string[]): Promise<string[]> {
-  const entries = await readdir(join(...path), { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name));
-}
-
-async function expectDurable(report: RemoveReport, rig: ArchiveRig): Promise<void> {
-  expect(report.durable).toBe('quorum');
-  for (const replica of rig.replicaNames) expect(await files(rig.path(replica, 't'))).not.toEqual([]);
-}
-
-/** Loses the index and makes it again from the replicas that answer and the volumes. */
-async function rebuilt(rig: ArchiveRig): Promise<RebuildReport> {
-  await rig.close();
-  await rm(rig.path('index'), { recursive: true });
-  const ctx = createContext(await rig.parts(), async () => undefined);
-  await ctx.volumes.open();
-  try {
-    return await rebuildIndex(ctx);
-  } finally {
-    await ctx.volumes.close();
-    await ctx.replicas.close();
-    await ctx.pool.close();
-    await ctx.index.close();
-  }
-}
-
-const away = (rig: ArchiveRig, name: string) => rename(rig.path(name), rig.path(`${name}-away`));
-const back = async (rig: ArchiveRig, name: string) => {
-  await rm(rig.path(name), { recursive: true, force: true });
-  await rename(rig.path(`${name}-away`), rig.path(name));
-};
+afterEach(destroyRigs);
 
 describe('a delete', () => {
   it('of an instance, a series and a study that lie in a tray is in effect at once and after a restart (I9)', async () => {
@@ -237,109 +159,6 @@ describe('a delete', () => {
     ]);
     const ended = twice.map((r) => (r.status === 'fulfilled' ? r.value.instances : 0));
     expect(ended.reduce((sum, n) => sum + n, 0)).toBe(ofStudy(one.study).length);
-  });
-});
-
-describe('a delete while something is away', () => {
-  it('is pending while a replica is away, is told to it when it returns, and then holds from that replica alone', async () => {
-    const rig = await rigOf();
-    await rig.archive.migrate({ all: true });
-    const one = first(PHANTOMS);
-    await away(rig, 'r2');
-    expect(await rig.archive.remove(scopeOf(one))).toMatchObject({ instances: 1, durable: 'pending' });
-    expect(await found(rig.archive)).toEqual(without(one));
-    expect((await rig.archive.status()).index.deletes).toEqual({ pending: 1, owed: 1 });
-    await back(rig, 'r2');
-    await expect.poll(async () => (await rig.archive.status()).index.deletes, WAIT).toEqual({ pending: 0, owed: 0 });
-    await rig.close();
-    await rm(rig.path('a'), { recursive: true });
-    await away(rig, 'r1');
-    expect(await rebuilt(rig)).toMatchObject({ deletes: 1, provisional: ['replica r1', 'volume a'] });
-    await rig.open();
-    expect(await found(rig.archive)).toEqual(without(one));
-  });
-
-  it('is provisional in a rebuild without the one replica that knows it, and is in effect once that one is back (I9)', async () => {
-    const rig = await rigOf({ replicas: ['r1', 'r2'], writeQuorum: 1 });
-    await rig.archive.migrate({ all: true });
-    const one = first(PHANTOMS);
-    await away(rig, 'r2');
-    expect(await rig.archive.remove(scopeOf(one))).toMatchObject({ durable: 'quorum' });
-    await rig.close();
-    await back(rig, 'r2');
-    await away(rig, 'r1');
-    await rm(rig.path('a', 'trays'), { recursive: true });
-    await mkdir(rig.path('a', 'trays'));
-    expect((await rebuilt(rig)).provisional).toEqual(['replica r1']);
-    await rig.open();
-    expect(await found(rig.archive)).toEqual(PHANTOMS);
-    await back(rig, 'r1');
-    await expect.poll(async () => (await rig.archive.status()).deletesUnread, WAIT).toEqual([]);
-    expect(await found(rig.archive)).toEqual(without(one));
-    expect(rig.events.map(({ event }) => event)).toContain('deletes-came-late');
-  });
-
-  it('with no volume lives in the index and on the replicas, and a volume that returns brings nothing back', async () => {
-    const rig = await rigOf();
-    const [one, other] = [first(ofStudy(STUDIES[0] ?? '')), first(ofStudy(STUDIES[1] ?? ''))];
-    await rig.archive.migrate({ studies: STUDIES.slice(0, 1) }, { keepHot: true });
-    await away(rig, 'a');
-    await mkdir(rig.path('a'));
-    await expect.poll(async () => (await rig.archive.status()).ingest, WAIT).toBe('cloud-direct');
-    await expectDurable(await rig.archive.remove(scopeOf(one)), rig);
-    await expectDurable(await rig.archive.remove(scopeOf(other)), rig);
-    await expect(rig.archive.instance(scopeOf(other))).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    expect(await readdir(rig.path('a'))).toEqual([]);
-    await back(rig, 'a');
-    await expect.poll(async () => (await rig.archive.status()).ingest, WAIT).toBe('volume');
-    expect(await found(rig.archive)).toEqual(without(one, other));
-    await rig.reopen();
-    expect(await found(rig.archive)).toEqual(without(one, other));
-    await rebuilt(rig);
-    await rig.open();
-    expect(await found(rig.archive)).toEqual(without(one, other));
-  });
-
-  it('of what lies on a volume that is away, stored again meanwhile on another, keeps the new one when it returns', async () => {
-    const rig = await rigOf({ volumes: ['a', 'b'] });
-    const status = await rig.archive.status();
-    const used = (await files(rig.path('a', 'trays'))).length > 0 ? 'a' : 'b';
-    expect(status.volumes.map((v) => v.state)).toEqual(['healthy', 'healthy']);
-    await away(rig, used);
-    await mkdir(rig.path(used));
-    await expect
-      .poll(async () => (await rig.archive.status()).volumes.find((v) => v.name === used)?.state, WAIT)
-      .toBe('failed');
-    const study = parseStudyUid(STUDIES[0] ?? '');
-    const [again, ...gone] = ofStudy(study);
-    if (again === undefined) throw new Error('no phantoms');
-    await rig.archive.remove({ study });
-    expect(await storeBytes(rig.archive, again.bytes)).toMatchObject({ status: 'stored' });
-    await back(rig, used);
-    await expect
-      .poll(async () => (await rig.archive.status()).volumes.map((v) => v.state), WAIT)
-      .toEqual(['healthy', 'healthy']);
-    expect(await found(rig.archive)).toEqual(without(...gone));
-    await rebuilt(rig);
-    await rig.open();
-    expect(await found(rig.archive)).toEqual(without(...gone));
-  });
-
-  it('of a replica’s tombstone that was lost or changed is found by scrub and told again', async () => {
-    const rig = await rigOf({ policy: { moverIntervalMs: 3_600_000 } });
-    await rig.archive.remove(scopeOf(first(PHANTOMS)));
-    await rig.archive.remove(scopeOf(first(PHANTOMS.slice(1))));
-    const [lost, changed] = await files(rig.path('r2', 't'));
-    if (lost === undefined || changed === undefined) throw new Error('two tombstones were written');
-    await unlink(lost);
-    const bytes = await readFile(changed);
-    bytes[300] = (bytes[300] ?? 0) ^ 1;
-    await writeFile(changed, bytes);
-    const report = await rig.archive.scrub({ deep: true });
-    expect(report.findings.map(({ where, fault }) => `${where} ${fault}`).sort()).toEqual(['r2 corrupt', 'r2 missing']);
-    expect(await rig.archive.repair()).toMatchObject({ repaired: 2, failures: [] });
-    expect((await rig.archive.scrub({ deep: true })).findings).toEqual([]);
-    expect((await rig.archive.status()).index.deletes).toEqual({ pending: 0, owed: 0 });
   });
 });
 

@@ -1,7 +1,6 @@
 // Delete: a tombstone is durable in the tray and visible in the index before it goes to the replicas, so that whatever a
 // replica holds is known here too. From the index commit on nothing of it is found; the bytes leave later, with their packs.
 // The index alone decides against movers that work on the same packs, so a delete waits for none of them.
-import { ArchiveError } from '../../core/errors.js';
 import { TOMBSTONE_ENTRIES_MAX } from '../../core/limits.js';
 import { forEachLimited } from '../../core/queues.js';
 import type { InstanceRecord, Scope, TombstoneRecord } from '../../index/index.js';
@@ -9,6 +8,7 @@ import type { RemoveReport } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import type { Committer } from '../intake/committer.js';
 import type { Identities } from '../intake/identities.js';
+import { nothingToRemove } from '../restricted-archive.js';
 import { makeRecord } from './make-record.js';
 import { sendTombstone } from './send-tombstones.js';
 
@@ -36,7 +36,7 @@ export async function remove(remover: Remover, scope: Scope, signal?: AbortSigna
     records.push(record);
   }
   const instances = records.reduce((sum, { entries }) => sum + entries.length, 0);
-  if (instances === 0) throw new ArchiveError('NOT_FOUND', 'the archive has nothing there to delete');
+  if (instances === 0) throw nothingToRemove();
   let pending = 0;
   await forEachLimited(records, SENT_AT_ONCE, async (record) => {
     if ((await sendTombstone(ctx, record, signal)) < ctx.replicas.writeQuorum) pending += 1;
