@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { xmlDocument } from '../../../dicomweb/xml.js';
 import { type DicomwebRig, type Reply, readMultipart } from '../../support/dicomweb-rig.js';
 import { FRAME_AS_STORED, instancePath, itemsOf, JPEG_LS, json, noise } from '../../support/dicomweb-samples.js';
-import { bulkPart, ctJson, metadataPart, noteJson, stowParts } from '../../support/stow-metadata.js';
+import {
+  bulkPart,
+  ctJson,
+  METADATA_TYPE,
+  metadataPart,
+  noteJson,
+  partsBody,
+  stowParts,
+} from '../../support/stow-metadata.js';
 
 const PIXELS = noise(200, 1);
 const STUDIES = '/dicomweb/studies';
@@ -56,6 +64,19 @@ export function describeStoreMetadata(rig: () => DicomwebRig): void {
         expect((await rig().call(STUDIES, { method: 'POST', headers, body: alone })).status).toBe(409);
       },
     );
+
+    it('takes a chunked body in small chunks, with spaces and a byte order mark', async () => {
+      const text = `\ufeff ${JSON.stringify([ctJson(1), ctJson(2)], null, 2)}\n`;
+      const parts = [
+        { type: 'application/dicom+json', body: text },
+        ...[1, 2].map((n) => bulkPart(`bulk/${n}`, noise(200, n))),
+      ];
+      const whole = partsBody(parts);
+      const body = Array.from({ length: Math.ceil(whole.length / 7) }, (_, n) => whole.subarray(n * 7, n * 7 + 7));
+      const headers = { 'Content-Type': METADATA_TYPE('application/dicom+json'), 'Transfer-Encoding': 'chunked' };
+      expect((await rig().call(STUDIES, { method: 'POST', headers, body })).status).toBe(200);
+      expect((await frame(rig(), '1.2.3.1.2')).body.equals(noise(200, 2))).toBe(true);
+    });
 
     it('stores compressed frames in their transfer syntax, one part a frame', async () => {
       const frames = [noise(90, 1), noise(120, 2), noise(75, 3)];
