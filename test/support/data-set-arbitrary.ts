@@ -15,8 +15,7 @@ const values = (vr: string, one: fc.Arbitrary<unknown>, most = 3): fc.Arbitrary<
 const text = (most: number) =>
   fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: most })
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is left out.
-    .map((each) => each.replace(/[\\^=\u0000-\u001f\u007f]/g, '').trim())
+    .map((each) => each.replace(/[\\^=\p{Cc}]/gu, '').trim())
     .filter((each) => each !== '');
 const code = fc.stringMatching(/^[A-Z][A-Z0-9_]{0,14}[A-Z0-9]$/);
 const group = fc.array(text(6), { minLength: 1, maxLength: 5 }).map((parts) => parts.join('^'));
