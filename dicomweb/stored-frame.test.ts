@@ -3,7 +3,7 @@ import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { describePixels } from '../dicom/codecs/describe.js';
 import { decodeLayout } from '../dicom/layout.js';
-import { ct, image, JPEG_LS, noise } from '../test/support/dicomweb-samples.js';
+import { ct, image, JPEG_LS, noise, swapped } from '../test/support/dicomweb-samples.js';
 import { MemoryArchive } from '../test/support/memory-archive.js';
 import { type Element, nativeImage } from '../test/support/part10-builder.js';
 import type { InstanceRecord } from '../tiering/archive/archive.js';
@@ -93,5 +93,18 @@ describe('storedFrame', () => {
     const { bytes } = await frameOf(archive, open, 2);
     const got = Array.from({ length: 16 }, (_, n) => ((bytes[n >> 3] ?? 0) >> (n & 7)) & 1);
     expect(got).toEqual([...bits.slice(15, 30), 0]);
+  });
+
+  it('gives 8-bit frames of an odd length in order out of big endian words', async () => {
+    const pixels = noise(3 * 15 + 1, 9);
+    const geometry = { rows: 3, columns: 5, bits: 8, frames: 3, pixels: Buffer.alloc(0) };
+    const elements: readonly Element[] = [...nativeImage(geometry).slice(0, -1), ['7FE00010', 'OW', pixels]];
+    const big = swapped(ct(1, { transferSyntax: '1.2.840.10008.1.2.2', elements }));
+    const { archive, open } = await archived(big);
+    for (const number of [1, 2, 3]) {
+      const frame = await frameOf(archive, open, number);
+      expect(Buffer.from(frame.bytes)).toEqual(pixels.subarray((number - 1) * 15, number * 15));
+      expect(frame.pixels.words).toBe(false);
+    }
   });
 });
