@@ -5,11 +5,12 @@ import { ArchiveError } from '../tiering/core/errors.js';
 import { type MediaRange, wantedItem } from './accept.js';
 import { type GivenValue, giveValue, PIXEL_PATHS } from './bulk-values.js';
 import type { Exchange } from './exchange.js';
-import { type OpenInstance, openScope } from './instance-parts.js';
+import { openScope } from './instance-parts.js';
 import { findRecords, partialAnswer } from './instance-plan.js';
 import { instanceLocation } from './locations.js';
 import { OCTETS } from './media-types.js';
 import { drawBoundary, multipartStream, multipartType, type OutgoingPart } from './multipart-writer.js';
+import type { OpenInstance } from './open-instance.js';
 import { HttpProblem } from './problem.js';
 import { sendAnswer } from './send.js';
 

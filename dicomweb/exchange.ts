@@ -91,8 +91,8 @@ export class Exchange {
     let header: string | undefined = this.req.headers.accept;
     if (this.search.includes('accept=')) {
       // A plus sign that nobody escaped (`application/dicom+json`) arrives as a space.
-      const asked = this.query.get('accept');
-      if (asked !== null) header = asked.replaceAll(/(\w) (?=\w)/g, '$1+');
+      const asked = this.query.getAll('accept').join(',');
+      if (asked !== '') header = asked.replaceAll(/(\w) (?=\w)/g, '$1+');
     }
     return parseAccept(header, this.services.limits.acceptRangesMax);
   }

@@ -6,8 +6,9 @@ import { rewriteInstance } from '../dicom/rewrite/rewrite-instance.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import type { Services } from './exchange.js';
 import { instanceJson } from './instance-json.js';
-import { type OpenInstance, openScope } from './instance-parts.js';
+import { openScope } from './instance-parts.js';
 import type { Planned } from './instance-plan.js';
+import type { OpenInstance } from './open-instance.js';
 import { instanceSegment, type LazySegment, type MadeSegment } from './segments.js';
 import { type TakenFrame, TranscodedFrames } from './transcoding.js';
 

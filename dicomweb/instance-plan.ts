@@ -8,8 +8,9 @@ import { ArchiveError, hasCode } from '../tiering/core/errors.js';
 import type { MediaRange } from './accept.js';
 import type { Exchange } from './exchange.js';
 import { instanceJson } from './instance-json.js';
-import { type OpenInstance, openScope } from './instance-parts.js';
+import { openScope } from './instance-parts.js';
 import { availableInstances, negotiateSyntaxes, storedSyntax } from './negotiation.js';
+import type { OpenInstance } from './open-instance.js';
 import { HttpProblem } from './problem.js';
 import { instancesGiven } from './transcoding.js';
 

@@ -83,7 +83,7 @@ export const DEFAULT_LIMITS: DicomwebLimits = {
   heldInstancesMax: 20_000,
   retryAfterSeconds: 5,
   /** Frames of all requests that are being read, transcoded or sent: the memory ceiling of transcoding. Who comes later waits. */
-  pixelBytesMax: 512 * 1024 * KiB,
+  pixelBytesMax: 256 * 1024 * KiB,
   /** Frames at the codecs at a time, of all requests: they refuse above 256, and a frame in the middle of an answer must not be. */
   transcodesMax: 64,
   /** Frames of one request that are read and transcoded while one is sent: enough to keep two threads busy. */

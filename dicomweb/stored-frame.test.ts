@@ -9,7 +9,7 @@ import { type Element, nativeImage } from '../test/support/part10-builder.js';
 import type { InstanceRecord } from '../tiering/archive/archive.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid } from '../tiering/core/ids.js';
 import { instanceJson } from './instance-json.js';
-import type { OpenInstance } from './instance-parts.js';
+import type { OpenInstance } from './open-instance.js';
 import { storedFrame } from './stored-frame.js';
 
 const SCOPE = { study: parseStudyUid('1.2.3'), series: parseSeriesUid('1.2.3.1'), sop: parseSopUid('1.2.3.1.1') };

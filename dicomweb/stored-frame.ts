@@ -6,7 +6,8 @@ import { alignBits, frameRanges } from '../dicom/layout.js';
 import { EXPLICIT_BIG } from '../dicom/transfer-syntax.js';
 import type { ImageArchive } from '../tiering/archive/archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
-import { type OpenInstance, partSegment } from './instance-parts.js';
+import { partSegment } from './instance-parts.js';
+import type { OpenInstance } from './open-instance.js';
 
 const MiB = 1024 * 1024;
 /** A mammogram is 50 MiB native, the largest tomosynthesis slices and radiographs below 100. */

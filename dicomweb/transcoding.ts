@@ -5,8 +5,8 @@ import type { Frame, PixelDescription } from '../dicom/codecs/frame.js';
 import { EXPLICIT_LITTLE, type TransferSyntax } from '../dicom/transfer-syntax.js';
 import { ArchiveError, invariant } from '../tiering/core/errors.js';
 import type { Services } from './exchange.js';
-import type { OpenInstance } from './instance-parts.js';
 import type { Gives } from './negotiation.js';
+import type { OpenInstance } from './open-instance.js';
 import { storedFrame, storedFrameBytes } from './stored-frame.js';
 
 /**

@@ -36,6 +36,8 @@ async function metadataOf(rig: DicomwebRig, path: string): Promise<string> {
 function normalised(json: string, kind: 'json' | 'xml'): string {
   const text = json
     .replaceAll(/"00080005":\{"vr":"CS"(,"Value":\[[^\]]*\])?\},?/g, '')
+    // Of the stored file, which is another one.
+    .replaceAll(/"00083002":\{"vr":"UI","Value":\[[^\]]*\]\},?/g, '')
     .replaceAll(/"[0-9A-F]{4}0000":\{"vr":"UL"(,"Value":\[[^\]]*\])?\},?/g, '')
     .replaceAll(/"BulkDataURI":"[^"]*\/bulkdata\//g, '"BulkDataURI":"')
     .replaceAll('"7FE00010":{"vr":"OW"', '"7FE00010":{"vr":"OB"')
