@@ -12,9 +12,10 @@ import { documentType, isReport, sendDocument, sendReport, sendVideo } from './d
 import type { Exchange } from './exchange.js';
 import { parseFrameList } from './frames.js';
 import { instanceJson } from './instance-json.js';
-import { type OpenInstance, openInstance, openScope } from './instance-parts.js';
+import { openInstance, openScope } from './instance-parts.js';
 import { instanceLocation } from './locations.js';
 import { drawBoundary, multipartStream, multipartType, type OutgoingPart } from './multipart-writer.js';
+import type { OpenInstance } from './open-instance.js';
 import { HttpProblem } from './problem.js';
 import { type RenderParameters, renderParameters } from './render-parameters.js';
 import { imageTag, type RenderedImage, renderedFrame, representativeFrame } from './rendered-frame.js';

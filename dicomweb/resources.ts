@@ -24,7 +24,9 @@ const METADATA_TYPES = [...JSON_TYPES, 'multipart/related; type="application/dic
 const INSTANCES = ['multipart/related; type="application/dicom"', 'application/zip'];
 const PIXELS = ['application/octet-stream', 'image/jls', 'image/jp2', 'image/jphc', 'image/dicom-rle', 'image/jpeg'];
 const multipart = (type: string): string => `multipart/related; type="${type}"`;
-const RENDERED = ['image/jpeg', 'image/png', 'image/gif', 'image/webp', 'video/mp4', 'application/pdf', 'text/html'];
+const IMAGES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
+/** Several images in parts, or one item alone; documents and video as what they are (8.7.4). */
+const RENDERED = [...IMAGES.map(multipart), ...IMAGES, 'video/mp4', 'application/pdf', 'text/html', 'text/plain'];
 const STORED = ['application/dicom', 'application/dicom+json', 'application/dicom+xml'].map(multipart);
 const LOOKS = ['accept', 'annotation', 'quality', 'viewport', 'window'];
 const SEARCHES = ['{attributeID}', 'includefield', 'fuzzymatching', 'emptyvaluematching', 'limit', 'offset', 'accept'];
@@ -61,7 +63,7 @@ function leaves(base: string, level: 'Study' | 'Series' | 'Instance'): readonly 
   });
   return [
     retrieve('metadata', `${level} Metadata`, METADATA_TYPES, ['includefield', 'accept']),
-    retrieve('rendered', `Rendered ${level}`, RENDERED, LOOKS),
+    retrieve('rendered', `Rendered ${level}`, level === 'Instance' ? RENDERED : IMAGES.map(multipart), LOOKS),
     retrieve('thumbnail', `${level} Thumbnail`, ['image/jpeg', 'image/png'], LOOKS),
     retrieve('bulkdata', `${level} Bulkdata`, PIXELS.map(multipart)),
     retrieve('pixeldata', `${level} Pixel Data`, PIXELS.map(multipart)),
@@ -103,7 +105,10 @@ export const RESOURCES: readonly ResourceEntry[] = [
     methods: { GET: transaction('Retrieve Bulkdata', [...PIXELS, ...PIXELS.map(multipart)]) },
   },
   { path: FRAMES, methods: { GET: transaction('Retrieve Frames', [...PIXELS.map(multipart), ...PIXELS]) } },
-  { path: `${FRAMES}/rendered`, methods: { GET: transaction('Retrieve Rendered Frames', RENDERED, LOOKS) } },
+  {
+    path: `${FRAMES}/rendered`,
+    methods: { GET: transaction('Retrieve Rendered Frames', [...IMAGES, ...IMAGES.map(multipart)], LOOKS) },
+  },
   {
     path: `${FRAMES}/thumbnail`,
     methods: { GET: transaction('Retrieve Frames Thumbnail', ['image/jpeg', 'image/png'], LOOKS) },

@@ -8,7 +8,8 @@ import { isUid, parseSeriesUid, parseSopUid, parseStudyUid } from '../tiering/co
 import { covers, type MediaRange, parseAccept } from './accept.js';
 import { isReport } from './documents.js';
 import { Exchange } from './exchange.js';
-import { type OpenInstance, openScope } from './instance-parts.js';
+import { openScope } from './instance-parts.js';
+import type { OpenInstance } from './open-instance.js';
 import { HttpProblem } from './problem.js';
 import {
   annotationValues,
