@@ -246,6 +246,14 @@ describe.skipIf(Client === null)('dicomweb-client (needs `npm ci --prefix test/v
       const parts = await partsOf(call('retrieveInstanceFramesRendered', options));
       expect(parts.map(({ contentType }) => contentType)).toEqual(['image/jpeg', 'image/jpeg']);
       for (const part of parts) expect((await sharp(bytesOf(part)).metadata()).width).toBe(80);
+      // Colours as they are, to the bit, where nothing is lost on the way.
+      const mediaTypes = [{ mediaType: 'image/png' }];
+      for (const source of [loop, rleLoop]) {
+        const asked = { ...names(source), frameNumbers: [2], mediaTypes };
+        const [png] = await partsOf(call('retrieveInstanceFramesRendered', asked));
+        const frame = nativePixelsOf(loop.bytes).subarray(80 * 60 * 3, 2 * 80 * 60 * 3);
+        expect((await sharp(bytesOf(png)).removeAlpha().raw().toBuffer()).equals(frame)).toBe(true);
+      }
     });
 
     it('retrieveInstanceRendered takes a window', async () => {

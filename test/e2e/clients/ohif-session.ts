@@ -2,7 +2,7 @@
 // Waits are on what is on the screen, never on time.
 import { artefact, type Browser, type Page } from './viewers.js';
 
-const PAGE_MS = 20_000;
+const PAGE_MS = 45_000;
 
 /** What the canvas that shows the images holds now. */
 export interface Picture {
