@@ -169,6 +169,8 @@ export class MetadataStore {
   }
 
   async #takeBulk({ instance, value }: Wanted, part: Part): Promise<void> {
+    // What else comes for a refused one says nothing new.
+    if (instance.refused) return;
     if (instance.settled) {
       this.#intake.refuse(refused(new ArchiveError('INVALID', STRAY)));
       return;

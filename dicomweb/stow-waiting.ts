@@ -49,6 +49,8 @@ export class WaitingInstance {
   #taking: Promise<void> | null = null;
   /** It was stored or refused: what else comes for it is skipped. */
   settled = false;
+  /** Settled because it could not be stored. */
+  refused = false;
 
   /** The data set's own bytes are to be held by the caller's budget: they are taken here. LIMIT, UNAVAILABLE. */
   constructor(
@@ -134,6 +136,7 @@ export class WaitingInstance {
 
   /** Ends what is being stored, and gives back what is held. */
   async abandon(error: ArchiveError): Promise<void> {
+    this.refused = true;
     for (const { live } of this.values.values()) live?.fail(error);
     await this.#taking?.catch(() => undefined);
     this.#settle();

@@ -136,6 +136,23 @@ export function describeStoreMetadata(rig: () => DicomwebRig): void {
       expect(stored?.['00180050']?.Value).toEqual([0.12345678901235]);
     });
 
+    it.each([
+      [undefined, 'application/dicom+json'],
+      ['*/*', 'application/dicom+json'],
+      ['application/dicom+json, application/json', 'application/dicom+json'],
+      ['application/json', 'application/dicom+json'],
+      ['application/dicom+json, multipart/related; type=application/octet-stream', 'application/dicom+json'],
+      ['application/dicom+xml', 'application/dicom+xml'],
+      ['application/dicom+xml;null', 'application/dicom+xml'],
+      ['application/dicom+json;q=0.1,application/dicom+xml;q=0.9', 'application/dicom+xml'],
+      ['text/html', 'application/dicom+json'],
+    ])('answers Accept %s in bare %s', async (accept, type) => {
+      const headers = { 'Content-Type': 'application/dicom+json', ...(accept === undefined ? {} : { Accept: accept }) };
+      const body = Buffer.from(JSON.stringify([noteJson(1)]));
+      const reply = await rig().call(STUDIES, { method: 'POST', headers, body });
+      expect([reply.status, reply.headers['content-type']]).toEqual([200, type]);
+    });
+
     it('leaves out what only an answer says, without a word', async () => {
       const answered = noteJson(1, {
         '00080056': { vr: 'CS', Value: ['NEARLINE'] },
