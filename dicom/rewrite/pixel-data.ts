@@ -84,10 +84,12 @@ export async function* encapsulatedPixelData(source: FrameSource): AsyncGenerato
     if (bytes.length === 0 || bytes.length > VALUE_BYTES_MAX) {
       throw new ArchiveError('CORRUPT', `frame ${n} has ${bytes.length} bytes, which is no fragment`);
     }
-    out.item(bytes.length + (bytes.length % 2));
+    const odd = bytes.length % 2 === 1;
+    out.item(bytes.length + (odd ? 1 : 0));
     yield out.take();
     yield bytes;
-    if (bytes.length % 2 === 1) out.byte(0);
+    // The bytes may be freed by now, and have no length.
+    if (odd) out.byte(0);
   }
   out.sequenceEnd();
   yield out.take();
