@@ -116,7 +116,7 @@ export function describeThumbnails(rig: () => DicomwebRig): void {
       [wado('&presentationUID=1.2'), 406, /presentationUID/],
       [wado('&charset=GB18030'), 406, /charset/],
       [wado('&contentType=audio/basic'), 406, /image\/jpeg/],
-      [wado('', '9.9'), 404, /no such|not/],
+      [wado('', '9.9'), 404, /Not found/],
     ])('%s is %i', async (path, status, detail) => {
       await rig().stow([ct(1, { elements: gradient(64, 32) })]);
       const reply = await get(path);
