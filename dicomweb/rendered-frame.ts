@@ -70,14 +70,12 @@ async function bulkBytes(exchange: Exchange, instance: OpenInstance, path: strin
   return swapped && value.vr !== 'OB' ? bytes.swap16() : bytes;
 }
 
-/** What the frame is while it is worked on: as stored, decoded, and in 8-bit colour. */
-function memoryOf(instance: OpenInstance, pixels: PixelDescription, frame: number): number {
+/** What the frame is while it is worked on: as stored, decoded, in 8-bit colour, and in its new size. */
+function memoryOf({ instance, frame, parameters }: RenderedImage, pixels: PixelDescription): number {
   const count = pixels.rows * pixels.columns;
-  return (
-    storedFrameBytes(instance, frame) +
-    Math.ceil((count * pixels.samplesPerPixel * pixels.bitsAllocated) / 8) +
-    3 * count
-  );
+  const decoded = Math.ceil((count * pixels.samplesPerPixel * pixels.bitsAllocated) / 8);
+  const { width, height } = parameters.viewport ?? { width: 0, height: 0 };
+  return storedFrameBytes(instance, frame) + decoded + 3 * (count + width * height);
 }
 
 function notShown(instance: OpenInstance, frame: number, error: ArchiveError): HttpProblem {
@@ -118,7 +116,7 @@ async function make(exchange: Exchange, image: RenderedImage): Promise<Uint8Arra
             technique: has('technique') ? techniqueLines(json) : [],
           },
   };
-  const bytes = memoryOf(instance, pixels, frame);
+  const bytes = memoryOf(image, pixels);
   return await pixelBudget.memory.run(
     async () => {
       const stored = await storedFrame(archive, instance, pixels, frame, signal);

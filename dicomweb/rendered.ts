@@ -198,10 +198,11 @@ export async function sendInstance(
     await sendVideo(exchange, accept, instance, stored);
     return;
   }
-  if (layout.pixels === null && frames !== null) throw new ArchiveError('NOT_FOUND', 'the instance has no frames');
+  const images = frameCount(layout) > 0;
+  if (!images && frames !== null) throw new ArchiveError('NOT_FOUND', 'the instance has no frames');
   const json = await instanceJson(exchange.services.archive, record);
   const document = documentType(record);
-  if (layout.pixels !== null) await sendImageInstance(exchange, instance, json, question);
+  if (images) await sendImageInstance(exchange, instance, json, question);
   else if (document !== undefined) await sendDocument(exchange, accept, instance, json, document);
   else if (isReport(record)) await sendReport(exchange, accept, instance, json);
   else {

@@ -1,6 +1,7 @@
 // The pixel pool with its real threads: what comes back, what is moved, what is refused before it is decoded, and what happens
 // to a frame that is too slow, one too many, or not wanted any more.
 import { randomFillSync } from 'node:crypto';
+import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Frame } from '../dicom/codecs/frame.js';
 import { EXPLICIT_LITTLE, JPEG_2000_LOSSLESS, RLE_LOSSLESS } from '../dicom/transfer-syntax.js';
@@ -148,5 +149,34 @@ describe('the pixel pool', () => {
     await expectCode(pool.transcode(nativeFrame('u8', 8, 8), JPEG_LS), 'UNAVAILABLE');
     expect(await Promise.all(tasks)).toHaveLength(3);
     await closing;
+  });
+
+  it('renders what it decodes, in the thread, and joins pictures to an animation', async () => {
+    const pool = start();
+    const look = { modality: null, voi: null, palette: null, inverse: false, padding: null, aspect: 1 };
+    const request = {
+      mediaType: 'image/png',
+      quality: null,
+      window: null,
+      viewport: null,
+      profile: null,
+      annotation: null,
+    } as const;
+    const native = await pool.render(nativeFrame('u12', 64, 48), look, request);
+    const compressed = await pool.transcode(nativeFrame('u12', 64, 48), JPEG_2000_LOSSLESS);
+    const half = { ...compressed, bytes: compressed.bytes.slice(0, 200) };
+    const decoded = await pool.render(compressed, look, request);
+    expect(decoded).toEqual(native);
+    expect(await sharp(native.bytes).metadata()).toMatchObject({ format: 'png', width: 48, height: 64 });
+    const gif = { ...request, mediaType: 'image/gif' } as const;
+    const pictures = [
+      (await pool.render(nativeFrame('u12', 64, 48), look, gif)).bytes,
+      (await pool.render(nativeFrame('u12', 64, 48), { ...look, inverse: true }, gif)).bytes,
+    ];
+    const { mediaType, bytes } = await pool.animate(pictures, 40);
+    expect([mediaType, (await sharp(bytes).metadata()).pages]).toEqual(['image/gif', 2]);
+    // They were lent: a cache may have them too.
+    expect(pictures.every((picture) => picture.length > 0)).toBe(true);
+    await expectCode(pool.render(half, look, request), 'CORRUPT');
   });
 });
