@@ -114,6 +114,10 @@ describe('the HTTP server', () => {
       expect((await ask(path, { headers: { Authorization: `Bearer ${TOKEN}` } })).status).toBe(200);
       expect((await ask(`${path}?access_token=${TOKEN}`)).status).toBe(401);
     }
+    // However express would read it: it knows no case and forgives a slash.
+    for (const path of ['/ADMIN/api/status', '/admin/API/status', '/Admin/api/status/', '/METRICS', '/metrics/']) {
+      expect([path, (await ask(path)).status]).toEqual([path, 401]);
+    }
     for (const path of ['/healthz', '/readyz', '/', '/console.js']) expect((await ask(path)).status).toBe(200);
     const preflight = { method: 'OPTIONS', headers: { 'Access-Control-Request-Method': 'GET' } };
     expect(await (await ask('/dicomweb/studies', preflight)).text()).toBe('dicomweb OPTIONS');
@@ -161,6 +165,52 @@ describe('the admin API', () => {
     expect(job).toMatchObject({ state: 'done', report: { packs: 3, evicted: 3 } });
     expect(selection).toEqual({ studies: ['1.2.3'] });
     expect((await json<{ jobs: JobView[] }>(await ask('/admin/api/jobs'))).jobs).toHaveLength(1);
+  });
+
+  it('deletes by name, in a job, and says what it would delete; one that fails leaves the others', async () => {
+    const removed: unknown[] = [];
+    const { ask, post } = await start({
+      async *instances() {},
+      remove: (scope) => {
+        removed.push(scope);
+        if (scope.study === '1.9') return Promise.reject(new ArchiveError('NOT_FOUND', 'nothing there'));
+        return Promise.resolve({ instances: 4, studies: 1, durable: 'pending' });
+      },
+    });
+    const what = { studies: ['1.2.3', '1.9'] };
+    const plan = await json(await post('/admin/api/deletions/plan', what));
+    expect([plan, removed]).toEqual([{ studies: 0, instances: 0, bytes: 0, online: 0, more: false }, []]);
+    const { id } = await json<{ id: string }>(await post('/admin/api/deletions', what));
+    expect(await (await ask(`/admin/api/jobs/${id}/events`)).text()).toContain('"state":"partly"');
+    expect(await json(await ask(`/admin/api/jobs/${id}`))).toMatchObject({
+      kind: 'delete',
+      report: { instances: 4, studies: 1, durable: 'pending', failures: [{ item: '1.9', code: 'NOT_FOUND' }] },
+    });
+    expect(removed).toEqual([{ study: '1.2.3' }, { study: '1.9' }]);
+    for (const bad of [
+      {},
+      { studies: [] },
+      { all: true },
+      { studies: ['1.2'], instance: '1.2.3' },
+      { studies: ['1.2', '1.3'], series: '1.2.3' },
+      { studies: ['../1'] },
+    ]) {
+      expect([bad, (await post('/admin/api/deletions', bad)).status]).toEqual([bad, 400]);
+    }
+    expect((await post('/admin/api/jobs', { kind: 'delete', studies: ['1.2'] })).status).toBe(400);
+  });
+
+  it('lets only those delete who may, whatever else they may operate', async () => {
+    const { ask } = await start(
+      {},
+      { mode: 'token', tokens: [{ name: 'ops', token: TOKEN, may: ['read', 'store', 'operate'] }] },
+    );
+    const headers = { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/json' };
+    const asked = { method: 'POST', headers, body: JSON.stringify({ studies: ['1.2'] }) };
+    for (const path of ['/admin/api/deletions', '/admin/api/Deletions/', '/ADMIN/api/deletions?x']) {
+      expect([path, (await ask(path, asked)).status]).toEqual([path, 403]);
+    }
+    expect((await ask('/admin/api/status', { headers })).status).toBe(200);
   });
 
   it('cancels a job', async () => {

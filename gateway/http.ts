@@ -10,7 +10,7 @@ import type { ImageArchive } from '../tiering/archive/archive.js';
 import { restrictArchive } from '../tiering/archive/restricted-archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { type AdminDependencies, adminRouter } from './admin/router.js';
-import { type Access, imageAction } from './auth/access.js';
+import { type Access, adminActions, imageAction } from './auth/access.js';
 import type { Authenticator } from './auth/authenticate.js';
 import type { AuthResult } from './auth/result.js';
 import { answerSession } from './auth/session.js';
@@ -151,9 +151,10 @@ function answerer(dependencies: HttpDependencies): Answer {
   return (route, request, response, who) => {
     if (!who.allowed) return refuse(request, response, who.status, who.detail);
     const images = route === 'dicomweb' || route === 'wado-uri';
-    const action = images ? imageAction(request) : 'operate';
-    if (route !== 'operations' && route !== 'session' && !who.access.may.has(action)) {
-      return refuse(request, response, 403, `these credentials may not ${action}`);
+    const needed = images ? [imageAction(request)] : adminActions(request);
+    const lacking = needed.find((action) => !who.access.may.has(action));
+    if (route !== 'operations' && route !== 'session' && lacking !== undefined) {
+      return refuse(request, response, 403, `these credentials may not ${lacking}`);
     }
     if (route === 'session') return answerSession(request, response, secure);
     if (images) return dicomweb.handle(request, response, viewOf(who.access));
@@ -162,7 +163,8 @@ function answerer(dependencies: HttpDependencies): Answer {
 }
 
 function routeOf(url: string): RouteClass {
-  const path = url.split('?', 1)[0] ?? '/';
+  // As express reads it: it knows no case, and forgives a slash at the end. What it would serve must not pass for something else here.
+  const path = (url.split('?', 1)[0] ?? '/').toLowerCase().replace(/\/+$/, '');
   const under = (prefix: string) => path === prefix || path.startsWith(`${prefix}/`);
   if (under('/dicomweb')) return 'dicomweb';
   if (under('/wado')) return 'wado-uri';

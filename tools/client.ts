@@ -36,6 +36,10 @@ export class ServerClient {
     return this.#json('POST', '/admin/api/links', request);
   }
 
+  planDeletion(what: object): Promise<Plan> {
+    return this.#json('POST', '/admin/api/deletions/plan', what);
+  }
+
   async jobs(): Promise<readonly JobView[]> {
     return (await this.#json<{ jobs: readonly JobView[] }>('GET', '/admin/api/jobs')).jobs;
   }
@@ -48,8 +52,10 @@ export class ServerClient {
    * Starts a job and waits for its end. When the user stops waiting (Ctrl-C), the job is cancelled.
    * @param onChange called with the job at every step of its progress.
    */
-  async runJob(request: object, onChange: (job: JobView) => void): Promise<JobView> {
-    const { id } = await this.#json<{ id: string }>('POST', '/admin/api/jobs', request);
+  async runJob({ kind, ...request }: { readonly kind: string }, onChange: (job: JobView) => void): Promise<JobView> {
+    const { id } = await (kind === 'delete'
+      ? this.#json<{ id: string }>('POST', '/admin/api/deletions', request)
+      : this.#json<{ id: string }>('POST', '/admin/api/jobs', { kind, ...request }));
     try {
       return await this.#follow(id, onChange);
     } catch (error) {

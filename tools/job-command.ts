@@ -48,6 +48,7 @@ export function describeJob(job: JobView): string {
     studies: (n) => plural(n, 'study', 'studies'),
     packs: (n) => plural(n, 'pack'),
     objects: (n) => `${plural(n, 'object')} looked at`,
+    instances: (n) => plural(n, 'instance'),
     repaired: (n) => `${n} repaired`,
     bytes: formatBytes,
     evicted: (n) => `${n} evicted`,
@@ -55,6 +56,7 @@ export function describeJob(job: JobView): string {
   const parts: string[] = [];
   for (const [key, value] of Object.entries(job.report ?? {})) {
     if (typeof value === 'number') parts.push(words[key]?.(value) ?? `${key} ${value}`);
+    if (key === 'durable' && value === 'pending') parts.push('replicas that are away are told when they are back');
     if (key === 'findings' && Array.isArray(value)) parts.push(plural(value.length, 'finding'));
   }
   return parts.length === 0 ? head : `${head}: ${parts.join(', ')}`;

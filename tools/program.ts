@@ -1,6 +1,7 @@
 // The command line: every command of `filmroom`, each made in a file of its own under commands/.
 import { Command, CommanderError } from 'commander';
 import { configCommand } from './commands/config.js';
+import { deleteCommand } from './commands/delete.js';
 import { doctorCommand } from './commands/doctor.js';
 import { extractCommand } from './commands/extract.js';
 import { importCommand } from './commands/import.js';
@@ -30,6 +31,7 @@ const COMMANDS = [
   migrateCommand,
   recallCommand,
   repatriateCommand,
+  deleteCommand,
   scrubCommand,
   repairCommand,
   jobsCommand,

@@ -5,8 +5,9 @@ import type { JobFailure, JobOptions, Progress } from '../../tiering/archive/arc
 import type { Clock } from '../../tiering/core/clock.js';
 import { ArchiveError, codeOf, type ErrorCode } from '../../tiering/core/errors.js';
 
-export const JOB_KINDS = ['migrate', 'recall', 'repatriate', 'scrub', 'repair'] as const;
-export type JobKind = (typeof JOB_KINDS)[number];
+/** Those that are asked for at /jobs. A delete has an address of its own, since not everybody who operates may delete. */
+export const SELECTION_JOBS = ['migrate', 'recall', 'repatriate', 'scrub', 'repair'] as const;
+export type JobKind = (typeof SELECTION_JOBS)[number] | 'delete';
 /** `partly`: it came to its end, and something in it failed or could not be asked. */
 export type JobState = 'queued' | 'running' | 'done' | 'partly' | 'failed' | 'cancelled';
 
@@ -18,6 +19,7 @@ export interface JobReport {
   readonly packs?: number;
   readonly repaired?: number;
   readonly objects?: number;
+  readonly instances?: number;
 }
 
 export interface JobView {
@@ -180,6 +182,6 @@ export class JobRegistry {
 function outcome(report: JobReport): JobState {
   const troubles = (report.failures?.length ?? 0) + (report.unavailable?.length ?? 0);
   if (troubles === 0) return 'done';
-  const done = (report.packs ?? 0) + (report.repaired ?? 0) + (report.objects ?? 0);
+  const done = (report.packs ?? 0) + (report.repaired ?? 0) + (report.objects ?? 0) + (report.instances ?? 0);
   return done > 0 ? 'partly' : 'failed';
 }

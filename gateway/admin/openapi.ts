@@ -54,6 +54,14 @@ const schemas = {
     },
     ['expiresIn', 'name'],
   ),
+  Deletion: object(
+    {
+      studies: { ...list(text), description: 'Study Instance UIDs' },
+      series: { ...text, description: 'only this series of the one study' },
+      instance: { ...text, description: 'only this instance of the series' },
+    },
+    ['series', 'instance'],
+  ),
   Job: object({
     id: text,
     kind: text,
@@ -72,6 +80,7 @@ const schemas = {
     instances: count,
     bytes: object({ hot: count, cold: count }),
     unprotected: object({ instances: count, bytes: count, oldestAgeSeconds: nullable('integer') }),
+    deletes: object({ pending: count, owed: count, unread: list(text) }),
     ingest: { enum: ['volume', 'cloud-direct', 'refused'] },
     volumes: list(
       object({
@@ -128,6 +137,20 @@ export const OPENAPI = {
         summary: 'Start a job',
         requestBody: { required: true, content: json(ref('JobRequest')) },
         responses: { 202: answer('It runs, or waits for its turn', object({ id: text })), 400: problem, 503: problem },
+      },
+    },
+    '/deletions': {
+      post: {
+        summary: 'Start a job that deletes; needs the right to delete, too',
+        requestBody: { required: true, content: json(ref('Deletion')) },
+        responses: { 202: answer('It runs, or waits for its turn', object({ id: text })), 400: problem, 503: problem },
+      },
+    },
+    '/deletions/plan': {
+      post: {
+        summary: 'What a delete amounts to; nothing is changed',
+        requestBody: { required: true, content: json(ref('Deletion')) },
+        responses: { 200: answer('What would be deleted', ref('Plan')), 400: problem },
       },
     },
     '/jobs/{id}': {

@@ -7,7 +7,7 @@ import type { Archive, JobOptions, QuerySpec, Selection } from '../../tiering/ar
 import { ArchiveError } from '../../tiering/core/errors.js';
 import { parseStudyUid, type StudyUid } from '../../tiering/core/ids.js';
 import { parseDuration } from '../units.js';
-import { JOB_KINDS, type JobKind, type JobReport } from './jobs.js';
+import { type JobReport, SELECTION_JOBS } from './jobs.js';
 
 const STUDIES_MAX = 10_000;
 const LINK_STUDIES_MAX = 100;
@@ -32,20 +32,21 @@ const linkSchema = z.strictObject({
 
 const selectionSchema = z.strictObject(selectionShape);
 const jobSchema = z.strictObject({
-  kind: z.enum(JOB_KINDS),
+  kind: z.enum(SELECTION_JOBS),
   ...selectionShape,
   keepHot: z.boolean().optional(),
   deep: z.boolean().optional(),
 });
 
 export interface JobRequest {
-  readonly kind: JobKind;
+  readonly kind: (typeof SELECTION_JOBS)[number];
   readonly selection: Selection;
   readonly keepHot: boolean;
   readonly deep: boolean;
 }
 
-function checked<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
+/** The body as the schema has it. INVALID with the key that is wrong. */
+export function checked<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
   const result = schema.safeParse(body);
   if (result.success) return result.data;
   const issue = result.error.issues[0];

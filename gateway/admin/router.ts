@@ -2,13 +2,14 @@
 // application/problem+json by the table of dicomweb/problem.ts.
 import express, { type ErrorRequestHandler, type Request, type Response, Router } from 'express';
 import { HttpProblem, problemAnswer } from '../../dicomweb/problem.js';
-import type { Archive } from '../../tiering/archive/archive.js';
+import type { Archive, JobOptions } from '../../tiering/archive/archive.js';
 import type { Clock } from '../../tiering/core/clock.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
 import type { StudyLinks } from '../auth/study-links.js';
 import type { Health } from '../health.js';
 import type { Logger } from '../log.js';
-import { isFinished, type JobRegistry, type JobView } from './jobs.js';
+import { deleteScopes, parseDeletion, planDeletion } from './deletion.js';
+import { isFinished, type JobKind, type JobRegistry, type JobReport, type JobView } from './jobs.js';
 import { OPENAPI } from './openapi.js';
 import { planOf } from './plan.js';
 import { jobWork, parseJobRequest, parseLinkRequest, parseSelectionRequest } from './requests.js';
@@ -67,15 +68,25 @@ export function adminRouter(dependencies: AdminDependencies): Router {
   router.get('/jobs', (_, response) => {
     response.json({ jobs: jobs.list() });
   });
-  router.post('/jobs', (request, response) => {
-    const wanted = parseJobRequest(bodyOf(request), clock.nowMs());
-    const job = jobs.submit(wanted.kind, jobWork(archive, wanted));
+  const begin = (response: Response, kind: JobKind, work: (options: JobOptions) => Promise<JobReport>) => {
+    const job = jobs.submit(kind, work);
     // A script that waits for its job and then asks for the status must see what the job did.
     jobs.subscribe(job.id, ({ state }) => {
       if (isFinished(state)) health.changed();
     });
     logger.info({ job: job.id, kind: job.kind }, 'job submitted');
     response.status(202).location(`/admin/api/jobs/${job.id}`).json({ id: job.id });
+  };
+  router.post('/jobs', (request, response) => {
+    const wanted = parseJobRequest(bodyOf(request), clock.nowMs());
+    begin(response, wanted.kind, jobWork(archive, wanted));
+  });
+  router.post('/deletions/plan', async (request, response) => {
+    response.json(await planDeletion(archive, parseDeletion(bodyOf(request))));
+  });
+  router.post('/deletions', (request, response) => {
+    const scopes = parseDeletion(bodyOf(request));
+    begin(response, 'delete', (options) => deleteScopes(archive, scopes, options));
   });
   router.get('/jobs/:id', (request, response) => {
     response.json(jobs.get(request.params.id));

@@ -11,6 +11,8 @@ export interface StatusView {
     readonly bytes: number;
     readonly oldestAgeSeconds: number | null;
   };
+  /** Deletes on fewer replicas than the write quorum, those that some replica lacks, and whose deletes are not known since a rebuild. */
+  readonly deletes: ArchiveStatus['index']['deletes'] & { readonly unread: readonly string[] };
   readonly ingest: ArchiveStatus['ingest'];
   readonly volumes: ArchiveStatus['volumes'];
   readonly replicas: readonly (ArchiveStatus['replicas'][number] & {
@@ -33,6 +35,7 @@ export function statusView(status: ArchiveStatus, jobs: readonly JobView[], nowM
       bytes: unprotected.bytes,
       oldestAgeSeconds: oldestArrivedMs === null ? null : Math.max(0, Math.round((nowMs - oldestArrivedMs) / 1000)),
     },
+    deletes: { ...status.index.deletes, unread: status.deletesUnread },
     ingest: status.ingest,
     volumes: status.volumes,
     replicas: status.replicas.map((replica) => ({ ...replica, debt: debt.get(replica.name) ?? NO_DEBT })),

@@ -38,3 +38,9 @@ export function imageAction(request: Pick<IncomingMessage, 'method'>): Action {
   if (request.method === 'DELETE') return 'delete';
   return request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS' ? 'read' : 'store';
 }
+
+/** What a request under /admin or for the metrics does. */
+export function adminActions(request: Pick<IncomingMessage, 'method' | 'url'>): readonly Action[] {
+  const path = request.url?.split('?', 1)[0]?.replace(/\/+$/, '').toLowerCase();
+  return request.method === 'POST' && path === '/admin/api/deletions' ? ['operate', 'delete'] : ['operate'];
+}

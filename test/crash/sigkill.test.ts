@@ -1,5 +1,5 @@
-// SIGKILL at random moments of a running ingest and migrate: nothing that was acknowledged is lost or
-// changed (I1, I11). FILMROOM_KILLS sets how many (CI runs a slice), FILMROOM_SEED repeats a run's moments.
+// SIGKILL at random moments of running ingest, deletes and migrate: nothing that was acknowledged is lost or
+// changed (I1, I11), and no delete that was acknowledged comes undone (I9). FILMROOM_KILLS sets how many (CI runs a slice), FILMROOM_SEED repeats a run's moments.
 import { createHash, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +11,8 @@ const KILLS = Number(process.env['FILMROOM_KILLS'] ?? 15);
 const SEED = Number(process.env['FILMROOM_SEED'] ?? randomInt(2 ** 31));
 /** Stores on their way at once. */
 const CLIENTS = 6;
+/** One of so many instances is deleted. */
+const DELETED_OF = 5;
 
 interface Acknowledged {
   readonly study: string;
@@ -36,6 +38,8 @@ function* endlessPhantoms(): Generator<PhantomInstance, never> {
 
 let gateway: GatewayProcess;
 const acknowledged: Acknowledged[] = [];
+/** Answered 204 or 202: gone for good. */
+const deleted: Acknowledged[] = [];
 
 beforeAll(async () => {
   gateway = await GatewayProcess.prepare({ hot: { volumes: [{ name: 'a', path: './hot' }], settle: '1s' } });
@@ -67,6 +71,37 @@ async function migrateOverAndOver(stop: AbortSignal): Promise<void> {
   }
 }
 
+/** Deletes one of many, as it came in; whose delete was not answered may be there or not, and is owed nothing. */
+async function deleteSome(stop: AbortSignal): Promise<void> {
+  for (let at = acknowledged.length; !stop.aborted; ) {
+    if (at >= acknowledged.length) {
+      await sleep(5);
+      continue;
+    }
+    const [one] = acknowledged.splice(at, 1);
+    at += DELETED_OF - 1;
+    if (one === undefined) continue;
+    const url = `${gateway.url}/dicomweb/studies/${one.study}/series/${one.series}/instances/${one.sop}`;
+    try {
+      const { status } = await fetch(url, { method: 'DELETE', signal: stop });
+      if (status === 204 || status === 202) deleted.push(one);
+    } catch {
+      return;
+    }
+  }
+}
+
+/** Those of the sample that are found although their delete was acknowledged. */
+async function undone(sample: readonly Acknowledged[]): Promise<string[]> {
+  const back: string[] = [];
+  for (const one of sample) {
+    const url = `${gateway.url}/dicomweb/studies/${one.study}/series/${one.series}/instances/${one.sop}/metadata`;
+    const { status } = await fetch(url);
+    if (status !== 404) back.push(`${one.sop}: ${status}`);
+  }
+  return back;
+}
+
 async function lostOrChanged(sample: readonly Acknowledged[]): Promise<string[]> {
   const bad: string[] = [];
   for (const one of sample) {
@@ -77,8 +112,8 @@ async function lostOrChanged(sample: readonly Acknowledged[]): Promise<string[]>
   return bad;
 }
 
-describe(`${KILLS} SIGKILLs under ingest and migrate`, () => {
-  it('lose and change nothing that was acknowledged', { timeout: 60_000 + KILLS * 20_000 }, async () => {
+describe(`${KILLS} SIGKILLs under ingest, deletes and migrate`, () => {
+  it('lose, change and bring back nothing of what was acknowledged', { timeout: 60_000 + KILLS * 20_000 }, async () => {
     const random = seeded(SEED);
     const phantoms = endlessPhantoms();
     let checked = 0;
@@ -86,10 +121,12 @@ describe(`${KILLS} SIGKILLs under ingest and migrate`, () => {
       await gateway.start();
       const bad = await lostOrChanged(acknowledged.slice(checked));
       expect(bad, `SEED=${SEED} after kill ${kill}`).toEqual([]);
+      expect(await undone(deleted), `SEED=${SEED} after kill ${kill}`).toEqual([]);
       checked = acknowledged.length;
       const stop = new AbortController();
       const work = [
         migrateOverAndOver(stop.signal),
+        deleteSome(stop.signal),
         ...Array.from({ length: CLIENTS }, () => ingest(phantoms, stop.signal)),
       ];
       await sleep(50 + random() * 900);
@@ -99,10 +136,14 @@ describe(`${KILLS} SIGKILLs under ingest and migrate`, () => {
     }
     await gateway.start();
     expect(await lostOrChanged(acknowledged), `SEED=${SEED}`).toEqual([]);
+    expect(await undone(deleted), `SEED=${SEED}`).toEqual([]);
     const scrub = await gateway.job('scrub', { deep: true });
     expect(scrub['report'], `SEED=${SEED}`).toMatchObject({ findings: [] });
     // Kills without anything at stake would prove nothing.
     expect(acknowledged.length).toBeGreaterThan(KILLS);
-    console.info(`${KILLS} kills, ${acknowledged.length} instances acknowledged, 0 lost or changed, SEED=${SEED}`);
+    expect(deleted.length).toBeGreaterThan(KILLS / 5);
+    console.info(
+      `${KILLS} kills, ${acknowledged.length} instances acknowledged, 0 lost or changed, ${deleted.length} deleted, 0 back, SEED=${SEED}`,
+    );
   });
 });

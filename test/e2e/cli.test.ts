@@ -205,6 +205,28 @@ describe('the command line against a server', () => {
     });
   });
 
+  it('delete shows its plan without --yes, then deletes everywhere; what is sent again lives', async () => {
+    const study = await aStudy('US');
+    const plan = await ask('delete', '--study', study);
+    expect(plan).toMatchObject({ code: 2, json: { plan: { studies: 1, instances: WHOLE }, confirmed: false } });
+    expect(plan.stderr).toContain('--yes');
+    const before = (await search(gateway.url, 'studies')).length;
+    const done = await ask('delete', '--study', study, '--yes');
+    expect(done.code, done.stderr).toBe(0);
+    const { instances } = plan.json['plan'] as { instances: number };
+    expect(done.json).toMatchObject({ state: 'done', studies: 1, instances, durable: 'quorum', failures: [] });
+    expect(await search(gateway.url, 'studies')).toHaveLength(before - 1);
+    expect((await fetch(`${gateway.url}/dicomweb/studies/${study}/metadata`)).status).toBe(404);
+    const again = await ask('delete', '--study', study, '--yes');
+    expect(again).toMatchObject({ code: 1, json: { failures: [{ item: study, code: 'NOT_FOUND' }] } });
+    expect((await filmroom(['delete', '--yes'], { cwd: gateway.dir })).code).toBe(2);
+    expect((await ask('status')).json['deletes']).toEqual({ pending: 0, owed: 0, unread: [] });
+    await gateway.restart();
+    expect(await search(gateway.url, 'studies')).toHaveLength(before - 1);
+    expect((await ask('import', 'samples')).code).toBe(0);
+    expect(await sampleDifferences()).toEqual([]);
+  });
+
   it('rebuild-index refuses beside a running server, and says the same of itself as --json', async () => {
     const refused = await ask('rebuild-index', '--config', 'filmroom.yaml');
     expect(refused).toMatchObject({ code: 1, json: { error: { code: 'LOCKED' } } });

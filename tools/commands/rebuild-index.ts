@@ -35,6 +35,12 @@ export function rebuildIndexCommand(io: Io): Command {
           for (const { item, code, detail } of report.failures) note(io, `  ${item}: ${code}: ${detail}`);
           for (const name of report.unavailable)
             note(io, `  ${name} did not answer: what only it holds is missing; run this again`);
+          if (report.provisional.length > 0) {
+            note(
+              io,
+              `  provisional: ${report.provisional.join(', ')} may know of deletes; what was deleted may show until then`,
+            );
+          }
           return exitCodeOfCounts(report.packs, report.failures.length + report.unavailable.length);
         } finally {
           line.end();

@@ -15,6 +15,17 @@ export function statusCommand(io: Io): Command {
   });
 }
 
+function describeDeletes({ owed, unread }: StatusView['deletes']): readonly string[] {
+  return [
+    ...(owed === 0 ? [] : [`${plural(owed, 'delete')} not known to every replica yet`]),
+    ...(unread.length === 0
+      ? []
+      : [
+          `provisional: what ${unread.join(', ')} knows of deletes was not read since the rebuild; deleted images may show`,
+        ]),
+  ];
+}
+
 export function describeStatus(status: StatusView): string {
   const { studies, bytes, unprotected } = status;
   const age = unprotected.oldestAgeSeconds;
@@ -24,6 +35,7 @@ export function describeStatus(status: StatusView): string {
     unprotected.instances === 0
       ? 'everything is protected'
       : `not yet protected: ${plural(unprotected.instances, 'instance')}, ${formatBytes(unprotected.bytes)}${age === null ? '' : `, the oldest ${formatSeconds(age)} old`}`,
+    ...describeDeletes(status.deletes),
     `new instances go to: ${status.ingest}`,
     '',
     formatTable([
