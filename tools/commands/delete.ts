@@ -20,13 +20,13 @@ function uid(value: string): string {
   return value;
 }
 
+function collectUid(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), uid(value)];
+}
+
 export function deleteCommand(io: Io): Command {
   const command = serverCommand('delete', 'delete studies, a series or an instance; they may be stored again later')
-    .requiredOption(
-      '--study <uid>',
-      'a study; may be given several times',
-      (value: string, before: readonly string[] = []) => [...before, uid(value)],
-    )
+    .requiredOption('--study <uid>', 'a study; may be given several times', collectUid)
     .option('--series <uid>', 'only this series of the study', uid)
     .option('--instance <uid>', 'only this instance of the series', uid)
     .option('--yes', 'do it; without this the plan is shown and nothing is done');
