@@ -17,7 +17,8 @@ import { drawSeal } from '../../tiering/format/keys.js';
 import { sealManifest } from '../../tiering/format/manifest.js';
 import { chunkName, encodeConfig, manifestName, readmeText } from '../../tiering/format/names.js';
 import { memberHeader, memberPadding, TAR_END } from '../../tiering/format/tar.js';
-import type { ManifestBody, PackMember } from '../../tiering/format/types.js';
+import { sealTombstone } from '../../tiering/format/tombstone.js';
+import type { ManifestBody, PackMember, Tombstone } from '../../tiering/format/types.js';
 
 /** Everything that lies under test/vectors/, by path. */
 export interface Vectors {
@@ -28,9 +29,12 @@ export interface Vectors {
   readonly chunkName: ObjectKey;
   readonly manifestName: ObjectKey;
   readonly body: ManifestBody;
+  /** Deletes the second instance of the pack; names the first as well, with other bytes, which does it no harm. */
+  readonly tombstone: Tombstone;
 }
 
 const PACK = parsePackId('018bcfe5-6800-7000-8000-000000000001');
+const TOMBSTONE = parsePackId('018bcfe5-6800-7000-8000-000000000002');
 const STUDY = parseStudyUid('1.2.826.0.1.3680043.8.498.10');
 const NOW_MS = 1_700_000_000_000;
 /** The third begins in the first segment and ends in the last one of three. */
@@ -118,11 +122,25 @@ export function makeVectors(): Vectors {
   };
   const manifest = sealManifest(body, seal, dek, random);
   const name = manifestName(PACK, 1, hash(manifest));
+  const [first, second] = members;
+  if (first === undefined || second === undefined) throw new Error('the vectors have several members');
+  const entries = [{ sop: first.sop, sha256: second.sha256 }, second].map(({ sop, sha256 }) => ({ sop, sha256 }));
+  const tombstone = { seq: INSTANCE_BYTES.length + 1, entries };
+  const deletion = sealTombstone({ tombstone, id: TOMBSTONE, keyring, random });
   const objects = new Map<string, Uint8Array>([
     ['config', encodeConfig({ formatVersion: 1, archiveId: keyring.archiveId, ownerEpoch: 1 })],
     ['README.txt', Buffer.from(readmeText(keyring.archiveId))],
     [only.name, only.object],
     [name, manifest],
+    [deletion.name, deletion.object],
   ]);
-  return { keyring: serializeKeyring(keyring), pack, objects, chunkName: only.name, manifestName: name, body };
+  return {
+    keyring: serializeKeyring(keyring),
+    pack,
+    objects,
+    chunkName: only.name,
+    manifestName: name,
+    body,
+    tombstone,
+  };
 }

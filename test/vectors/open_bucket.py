@@ -4,33 +4,20 @@
 BUCKET is a copy of a replica as a directory. Needs Python 3.8 and the openssl command (for AES itself; the
 standard library has none; keys show in the process list while it runs). Written from docs/format.md alone; slow and plain.
 """
-import base64
-import gzip
-import hashlib
-import hmac
-import json
-import os
-import re
-import struct
-import subprocess
-import sys
+import base64, gzip, hashlib, hmac, json, os, re, struct, subprocess, sys
 
 CHUNK, SEGMENT, TAG = 8388608, 65536, 16
 NAME_M = re.compile(r"^([0-9a-f-]{36})/([1-9][0-9]*)-([0-9a-f]{8})$")
 
-
 class Bad(Exception):
     pass
-
 
 def need(condition, message):
     if not condition:
         raise Bad(message)
 
-
 def sha256(data):
     return hashlib.sha256(data).digest()
-
 
 def hkdf(ikm, salt, info, length):  # RFC 5869
     prk = hmac.new(salt or bytes(32), ikm, hashlib.sha256).digest()
@@ -41,13 +28,11 @@ def hkdf(ikm, salt, info, length):  # RFC 5869
         out += block
     return out[:length]
 
-
 def aes(mode, key, data, iv=None):
     command = ["openssl", "enc", "-aes-256-" + mode, "-K", key.hex(), "-nopad"]
     if iv is not None:
         command += ["-iv", iv.hex()]
     return subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout
-
 
 def ghash_tables(h):
     """For each of 16 byte positions, the product of every byte there with h in GF(2^128)."""
@@ -67,7 +52,6 @@ def ghash_tables(h):
         tables.append(table)
     return tables
 
-
 def gcm_open(key, nonce, aad, sealed):
     """SP 800-38D. The plaintext, after its tag was verified."""
     need(len(sealed) >= TAG, "shorter than a tag")
@@ -86,7 +70,6 @@ def gcm_open(key, nonce, aad, sealed):
     need(hmac.compare_digest(expected, tag), "a tag does not match")
     return aes("ctr", key, text, nonce + b"\0\0\0\2") if text else b""
 
-
 def read_keyring(path):
     with open(path, encoding="utf-8") as file:
         ring = json.load(file)
@@ -98,19 +81,22 @@ def read_keyring(path):
         keys[entry["id"]] = secret
     return ring["archiveId"], keys
 
-
-def open_manifest(data, keys):
-    need(len(data) > 304 and data[:8] == b"FRMANIF\0", "not a manifest")
-    need(sha256(data[:-32]) == data[-32:], "a damaged manifest")
-    need(struct.unpack(">HHI", data[8:16]) == (1, 1, 0), "a manifest of a later version")
+def open_sealed(data, keys, magic, info):
+    """A manifest or a tombstone: its id, DEK id, DEK and body."""
+    need(len(data) > 304 and data[:8] == magic, "an object of another kind")
+    need(sha256(data[:-32]) == data[-32:], "a damaged manifest or tombstone")
+    need(struct.unpack(">HHI", data[8:16]) == (1, 1, 0), "an object of a later version")
     pack, kek_id, dek_id = data[16:32], data[32:64].rstrip(b"\0").decode("ascii"), data[96:112]
-    need(struct.unpack(">Q", data[192:200])[0] == len(data) - 304, "a manifest of another length")
+    need(struct.unpack(">Q", data[192:200])[0] == len(data) - 304, "an object of another length")
     need(kek_id in keys, "the keyring lacks key " + kek_id)
     dek = gcm_open(hkdf(keys[kek_id], data[64:96], b"wrap1" + pack + dek_id, 32), bytes(12), b"", data[112:160])
     clear_hash = sha256(data[:224])
-    derived = hkdf(dek, data[160:192], b"manifest1" + clear_hash, 64)
+    derived = hkdf(dek, data[160:192], info + clear_hash, 64)
     need(derived[32:] == data[224:256], "a commitment does not match")
-    body = gcm_open(derived[:32], bytes(12), clear_hash, data[256:-32])
+    return pack, dek_id, dek, gcm_open(derived[:32], bytes(12), clear_hash, data[256:-32])
+
+def open_manifest(data, keys):
+    pack, dek_id, dek, body = open_sealed(data, keys, b"FRMANIF\0", b"manifest1")
     length = struct.unpack(">I", body[:4])[0]
     table = json.loads(gzip.decompress(body[4:4 + length]))
     need(table["version"] == 1 and table["pack"].replace("-", "") == pack.hex(), "a body of another version or pack")
@@ -135,7 +121,6 @@ def open_manifest(data, keys):
     table.update(rows=rows, chunks=chunks, dek=dek, dek_id=dek_id, pack_bytes=pack)
     return table
 
-
 def read_range(bucket, table, start, end):
     """Plaintext [start, end) of a pack, from the segments that hold it."""
     out = b""
@@ -159,9 +144,22 @@ def read_range(bucket, table, start, end):
             out += plain[max(0, low - i * SEGMENT):high - i * SEGMENT]
     return out
 
+def read_deletes(bucket, archive, keys):
+    """Of (SOP Instance UID, SHA-256) the seq of the last delete."""
+    deleted, folder = {}, os.path.join(bucket, "t")
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        with open(os.path.join(folder, name), "rb") as handle:
+            data = handle.read()
+        need(name.endswith("-" + sha256(data).hex()), "not what its name says: t/" + name)
+        says = json.loads(gzip.decompress(open_sealed(data, keys, b"FRTOMBS\0", b"tombstone1")[3]))
+        need(says["version"] == 1 and says["archive"] == archive, "a tombstone of another version or archive")
+        for key in map(tuple, says["entries"]):
+            deleted[key] = max(deleted.get(key, 0), says["seq"])
+    return deleted
 
 def main(bucket, keyring, target):
     archive, keys = read_keyring(keyring)
+    deleted = read_deletes(bucket, archive, keys)
     newest = {}
     for folder, _, files in os.walk(os.path.join(bucket, "m")):
         for file in files:
@@ -179,6 +177,8 @@ def main(bucket, keyring, target):
     found = {}
     for pack, table in newest.items():
         for row in table["rows"] if pack not in dead else []:
+            if row["seq"] < deleted.get((row["sop"], row["sha256"].hex()), 0):
+                continue
             if row["sop"] not in found or row["seq"] < found[row["sop"]]["seq"]:
                 found[row["sop"]] = row
     for row in sorted(found.values(), key=lambda row: row["seq"]):
@@ -190,7 +190,6 @@ def main(bucket, keyring, target):
         with open(os.path.join(folder, row["sop"] + ".dcm"), "wb") as file:
             file.write(data)
         print(row["sha256"].hex(), row["sop"])
-
 
 if __name__ == "__main__":
     try:

@@ -8,8 +8,9 @@ import { openChunk } from '../../tiering/format/chunk.js';
 import { parseKeyring } from '../../tiering/format/keyring.js';
 import { unwrapDek } from '../../tiering/format/keys.js';
 import { openManifest } from '../../tiering/format/manifest.js';
-import { parseConfig } from '../../tiering/format/names.js';
+import { parseConfig, parseTombstoneName } from '../../tiering/format/names.js';
 import { scanTar } from '../../tiering/format/tar-scan.js';
+import { openTombstone } from '../../tiering/format/tombstone.js';
 import { makeVectors } from './make-vectors.js';
 
 // The tests run from dist/test/vectors; the vectors stay where they are in the sources.
@@ -19,6 +20,11 @@ const keyring = parseKeyring(readFileSync(join(folder, 'keyring.json'), 'utf8'))
 const pack = readFileSync(join(folder, 'pack.tar'));
 const manifestFile = readdirSync(join(folder, 'bucket', 'm', vectors.body.pack))[0] ?? '';
 const manifest = readFileSync(join(folder, 'bucket', 'm', vectors.body.pack, manifestFile));
+
+const tombstoneFile = readdirSync(join(folder, 'bucket', 't'))[0] ?? '';
+const tombstone = readFileSync(join(folder, 'bucket', 't', tombstoneFile));
+/** Those that its tombstone leaves. */
+const live = vectors.body.members.filter(({ seq }) => seq !== 2);
 
 describe('the test vectors of format 1', () => {
   it('are what this version still writes, but for gzip', () => {
@@ -44,6 +50,9 @@ describe('the test vectors of format 1', () => {
     const found: string[] = [];
     for await (const entry of scanTar(source, body.pack)) found.push(entry.sha256);
     expect(found).toEqual(body.members.map((member) => member.sha256));
+    expect(openTombstone(tombstone, keyring)).toEqual(vectors.tombstone);
+    const hash = createHash('sha256').update(tombstone).digest('hex');
+    expect(parseTombstoneName(`t/${tombstoneFile}`)).toEqual({ seq: vectors.tombstone.seq, sha256: hash });
   });
 });
 
@@ -60,11 +69,13 @@ describe.skipIf(!tools)('the independent reader, open_bucket.py (needs python3 a
     return { status, stdout, stderr, out };
   }
 
-  it('gives every instance back with nothing but the bucket and the keyring', () => {
+  it('gives every instance back but the deleted one, with nothing but the bucket and the keyring', () => {
     const { status, stderr, out } = read(join(folder, 'bucket'), join(folder, 'keyring.json'));
     try {
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      for (const member of vectors.body.members) {
+      const written = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.dcm'));
+      expect(written).toHaveLength(live.length);
+      for (const member of live) {
         const file = readFileSync(join(out, member.study, member.series, `${member.sop}.dcm`));
         expect(createHash('sha256').update(file).digest('hex')).toBe(member.sha256);
       }

@@ -20,6 +20,7 @@ import {
   without,
 } from '../../../test/support/removal-rig.js';
 import { parseStudyUid } from '../../core/ids.js';
+import { openArchive } from '../open-archive.js';
 
 afterEach(destroyRigs);
 
@@ -106,6 +107,36 @@ describe('a delete while something is away', () => {
     await rebuilt(rig);
     await rig.open();
     expect(await found(rig.archive)).toEqual(without(...gone));
+  });
+
+  it('on a volume at its reserve goes into a tray there, where arrivals are not taken any more', async () => {
+    const rig = await rigOf();
+    const study = parseStudyUid(STUDIES[0] ?? '');
+    const [again] = ofStudy(study);
+    if (again === undefined) throw new Error('no phantoms');
+    await rig.close();
+    const parts = await rig.parts();
+    // A real disk with all but 1 MiB of it taken, as far as anybody can tell.
+    const volumes = parts.volumes.map(({ name, open }) => ({
+      name,
+      open: async () => {
+        const volume = await open();
+        volume.usage = () => Promise.resolve({ bytesTotal: 1024 ** 3, bytesFree: 1024 ** 2 });
+        return volume;
+      },
+    }));
+    const archive = await openArchive({ ...parts, volumes });
+    try {
+      expect((await archive.status()).ingest).toBe('cloud-direct');
+      const before = await files(rig.path('a', 'trays'));
+      expect(await archive.remove({ study })).toMatchObject({ studies: 1, durable: 'quorum' });
+      const tray = (await files(rig.path('a', 'trays'))).filter((path) => !before.includes(path));
+      expect((await readFile(first(tray))).includes(again.sop)).toBe(true);
+      expect(await storeBytes(archive, again.bytes)).toMatchObject({ status: 'stored' });
+      expect(await found(archive)).toEqual(without(...ofStudy(study).slice(1)));
+    } finally {
+      await archive.close();
+    }
   });
 
   it('of a replica’s tombstone that was lost or changed is found by scrub and told again', async () => {
