@@ -6,6 +6,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import helmet from 'helmet';
+import { corsHeaders } from '../dicomweb/cors.js';
 import type { ImageArchive } from '../tiering/archive/archive.js';
 import { restrictArchive } from '../tiering/archive/restricted-archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
@@ -149,6 +150,10 @@ function answerer(dependencies: HttpDependencies): Answer {
     return known;
   };
   return (route, request, response, who) => {
+    // Of refusals too: a page that may not read them cannot tell a missing login from a network that is down.
+    for (const [name, value] of Object.entries(corsHeaders(request, config.origins ?? []))) {
+      if (value !== undefined) response.setHeader(name, value);
+    }
     if (!who.allowed) return refuse(request, response, who.status, who.detail);
     const images = route === 'dicomweb' || route === 'wado-uri';
     const needed = images ? [imageAction(request)] : adminActions(request);

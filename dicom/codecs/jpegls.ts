@@ -1,5 +1,5 @@
 // JPEG-LS by CharLS, lossless and near-lossless.
-import { corruptFrame } from './codec-error.js';
+import { corruptFrame, unsupportedFrame } from './codec-error.js';
 import type { Frame } from './frame.js';
 import { readJpegHeader } from './jpeg-header.js';
 import { fitted, interleaved } from './native.js';
@@ -54,7 +54,13 @@ export async function encodeJpegLs(frame: Frame, syntax: string): Promise<Frame>
       encoder.getDecodedBuffer(info).set(frame.bytes);
       encoder.setNearLossless(0);
       encoder.setInterleaveMode(pixels.samplesPerPixel === 1 ? 0 : 2);
-      encoder.encode();
+      try {
+        encoder.encode();
+      } catch (error) {
+        // It makes room for as many bytes as it is given, which noise of all bits does not fit into.
+        if (typeof error !== 'number') throw error;
+        throw unsupportedFrame('these samples are no shorter as JPEG-LS');
+      }
       return Uint8Array.from(encoder.getEncodedBuffer());
     } finally {
       encoder.delete();

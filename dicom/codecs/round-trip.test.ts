@@ -1,4 +1,5 @@
 // Every lossless encoding gives back every bit of every kind of sample, and says what its bytes mean.
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { describedAs, nativeFrame, SAMPLE_KINDS, type SampleKind } from '../../test/support/frames.js';
@@ -138,4 +139,10 @@ describe('decoding JPEG 2000', () => {
     );
     expect(back.bytes.map((byte) => byte ^ 0x80)).toEqual(frame.bytes);
   });
+});
+
+it('noise of 16 bits, which CharLS has no room for, is NOT_SUPPORTED and not damage', async () => {
+  const { pixels } = nativeFrame('u16', 200, 201);
+  const frame = { syntax: EXPLICIT_LITTLE, pixels, bytes: Uint8Array.from(randomBytes(200 * 201 * 2)) };
+  await expect(transcode(frame, '1.2.840.10008.1.2.4.80')).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
 });

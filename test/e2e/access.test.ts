@@ -177,6 +177,12 @@ describe('actions', () => {
   });
 });
 
+it('a refusal can be read by the page of a viewer', async () => {
+  const refused = await ask('/dicomweb/studies', null, { headers: { Origin: 'http://localhost:3000' } });
+  expect(refused.status).toBe(401);
+  expect(refused.headers.get('access-control-allow-origin')).toBe('http://localhost:3000');
+});
+
 describe('a link to one study', () => {
   const link = async (body: object) =>
     ask('/admin/api/links', TOKENS.all, {

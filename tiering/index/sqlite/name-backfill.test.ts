@@ -28,7 +28,9 @@ async function older(): Promise<void> {
   await index.commitArrivals({ pack: packId(1), indexedTo: 1, instances });
   await index.close();
   const db = new Sqlite(path);
-  db.exec('DROP TABLE study_names');
+  db.exec(
+    'DROP TABLE study_names; DROP TABLE tombstones; DROP TABLE tombstone_placements; DROP TABLE tombstone_records',
+  );
   db.pragma('user_version = 1');
   db.close();
 }
