@@ -1,13 +1,13 @@
 // The Retrieve Capabilities transaction (PS3.18 8.9, Annex H): OPTIONS of the service or of a resource, as WADL or the same in JSON;
 // and what a person finds who opens the base URI.
 
-import { covers } from './accept.js';
+import { sendEmpty, sendText } from './answer/send.js';
 import { preflightHeaders } from './cors.js';
 import type { Exchange } from './exchange.js';
+import { covers } from './negotiation/accept.js';
 import { HttpProblem } from './problem.js';
 import { examplePath, RESOURCES, type ResourceEntry, type Transaction } from './resources.js';
 import { MOUNT, matchPath, type Resource } from './router.js';
-import { sendEmpty, sendText } from './send.js';
 
 const WADL = 'application/vnd.sun.wadl+xml';
 const JSON_TYPE = 'application/json';

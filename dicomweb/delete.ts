@@ -1,9 +1,9 @@
 // DELETE of a study, a series or an instance, as clients know it from other archives: 204, and 404 from then on, at once and
 // on every route.
 import type { Scope } from '../tiering/archive/archive.js';
+import { sendEmpty } from './answer/send.js';
 import type { Exchange } from './exchange.js';
 import type { Resource } from './router.js';
-import { sendEmpty } from './send.js';
 
 /** What can be deleted. */
 export const DELETABLE: ReadonlySet<Resource> = new Set<Resource>(['study', 'series', 'instance']);

@@ -5,8 +5,8 @@ import type { ImageArchive } from '../tiering/archive/archive.js';
 import type { Clock, Random } from '../tiering/core/clock.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import type { Semaphore } from '../tiering/core/queues.js';
-import { type MediaRange, parseAccept } from './accept.js';
 import type { DicomwebLimits } from './limits.js';
+import { type MediaRange, parseAccept } from './negotiation/accept.js';
 import type { PixelWorkers } from './pixels.js';
 import { MOUNT, type Target } from './router.js';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ArchiveError, type ErrorCode } from '../tiering/core/errors.js';
+import { xmlDocument } from './answer/xml.js';
 import { failureReason, HttpProblem, problemAnswer, warningReason } from './problem.js';
-import { storeResponseJson } from './store-response.js';
-import { xmlDocument } from './xml.js';
+import { storeResponseJson } from './store/store-response.js';
 
 describe('problemAnswer', () => {
   it.each<[ErrorCode, number]>([

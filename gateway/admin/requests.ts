@@ -2,7 +2,7 @@
 // types; everything that does not fit is INVALID with the key and what is allowed.
 import { z } from 'zod';
 import { DEFAULT_LIMITS } from '../../dicomweb/limits.js';
-import { parseQuery } from '../../dicomweb/query-parameters.js';
+import { parseQuery } from '../../dicomweb/search/query-parameters.js';
 import type { Archive, JobOptions, QuerySpec, Selection } from '../../tiering/archive/archive.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
 import { parseStudyUid, type StudyUid } from '../../tiering/core/ids.js';

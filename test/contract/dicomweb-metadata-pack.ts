@@ -2,7 +2,7 @@
 // UID of its own: stored, with the same metadata and the same bytes. Skipped by name where the pack is absent.
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { xmlDocument } from '../../dicomweb/xml.js';
+import { xmlDocument } from '../../dicomweb/answer/xml.js';
 import { findDicomPack, type PackFile } from '../support/dicom-pack.js';
 import { DicomwebRig } from '../support/dicomweb-rig.js';
 import { bulkParts, bulkUrisOf, type SentPart, stowParts } from '../support/stow-metadata.js';

@@ -1,6 +1,6 @@
 // STOW-RS of metadata and bulk data, as part of the DICOMweb suite.
 import { describe, expect, it } from 'vitest';
-import { xmlDocument } from '../../../dicomweb/xml.js';
+import { xmlDocument } from '../../../dicomweb/answer/xml.js';
 import { type DicomwebRig, type Reply, readMultipart } from '../../support/dicomweb-rig.js';
 import { FRAME_AS_STORED, instancePath, itemsOf, JPEG_LS, json, noise } from '../../support/dicomweb-samples.js';
 import {
