@@ -139,6 +139,22 @@ describe('a delete', () => {
     expect(Buffer.compare(await readAll(rig.archive.read(record)), other)).toBe(0);
   });
 
+  it('known to a tray alone, between two packs of the same instance, ends the older and not the newer in a rebuild', async () => {
+    const rig = await rigOf();
+    const one = first(PHANTOMS);
+    await rig.archive.migrate({ all: true }, { keepHot: true });
+    await rig.archive.remove(scopeOf(one));
+    expect(await storeBytes(rig.archive, one.bytes)).toMatchObject({ status: 'stored' });
+    await rig.archive.migrate({ all: true }, { keepHot: true });
+    await rig.close();
+    for (const replica of rig.replicaNames) await rm(rig.path(replica, 't'), { recursive: true });
+    await rebuilt(rig);
+    await rig.open();
+    expect(await found(rig.archive)).toEqual(PHANTOMS);
+    await rig.archive.remove(scopeOf(one));
+    expect(await found(rig.archive)).toEqual(without(one));
+  });
+
   it('against a store of the same instance at the same time is before it or after it, never between', async () => {
     const rig = await rigOf();
     const one = first(PHANTOMS);
@@ -183,6 +199,8 @@ describe('deletes and movers', () => {
   it('carry tombstones forward from a tray that is removed', async () => {
     const rig = await rigOf();
     const gone = first(PHANTOMS);
+    // Its bytes stay, beside others in a pack: only the tombstone says that it is dead.
+    await rig.archive.migrate({ all: true }, { keepHot: true });
     await rig.archive.remove(scopeOf(gone));
     const before = await files(rig.path('a', 'trays'));
     await rig.archive.migrate({ all: true }, { keepHot: true });
@@ -190,12 +208,17 @@ describe('deletes and movers', () => {
     const after = await files(rig.path('a', 'trays'));
     expect(after).toHaveLength(1);
     expect((await readFile(first(after))).includes(gone.sop)).toBe(true);
-    // The tray alone: neither index nor replicas know of it.
-    await rig.close();
-    for (const replica of rig.replicaNames) await rm(rig.path(replica, 't'), { recursive: true });
-    await rebuilt(rig);
-    await rig.open();
-    expect(await found(rig.archive)).toEqual(without(gone));
+    // The tray alone, once and again: neither index nor replicas know of it.
+    for (let round = 0; round < 2; round += 1) {
+      const [tray] = await files(rig.path('a', 'trays'));
+      await rig.close();
+      for (const replica of rig.replicaNames) await rm(rig.path(replica, 't'), { recursive: true });
+      await rebuilt(rig);
+      await rig.open();
+      expect(await found(rig.archive)).toEqual(without(gone));
+      await expect.poll(() => files(rig.path('a', 'trays')), WAIT).not.toContain(tray);
+      await expect.poll(async () => (await rig.archive.status()).index.deletes.owed, WAIT).toBe(0);
+    }
   });
 
   it('of more instances than one tombstone names are several, and all of them go', async () => {
