@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alignBits, frameRanges } from '../dicom/layout.js';
-import { parseInstance } from '../dicom/parse-instance.js';
+import { parseInstance } from '../dicom/scan/parse-instance.js';
 import { EXPLICIT_LITTLE } from '../dicom/transfer-syntax.js';
 import { findDicomPack } from '../test/support/dicom-pack.js';
 import { DicomwebRig } from '../test/support/dicomweb-rig.js';

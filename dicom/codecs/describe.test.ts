@@ -1,6 +1,6 @@
 // What is said of pixels from metadata that modalities wrote: missing, odd, and impossible.
 import { describe, expect, it } from 'vitest';
-import type { DicomJson } from '../json-object.js';
+import type { DicomJson } from '../json/json-object.js';
 import { describePixels } from './describe.js';
 import { FRAME_BYTES_MAX, frameBytes } from './frame-size.js';
 import { decodeFrame } from './transcode.js';

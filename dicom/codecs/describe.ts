@@ -1,7 +1,7 @@
 // From an instance's metadata to the description of its pixels (PS3.3 C.7.6.3.1, C.7.6.24, C.7.6.25). Lenient with what
 // is missing and has a usual value, strict with what would make a size that cannot be.
 import { ArchiveError } from '../../tiering/core/errors.js';
-import { type DicomJson, numberOf, textOf } from '../json-object.js';
+import { type DicomJson, numberOf, textOf } from '../json/json-object.js';
 import type { PixelDescription } from './frame.js';
 
 const FLOAT_PIXEL_DATA = '7FE00008';

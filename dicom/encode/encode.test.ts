@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dataSetJson } from '../../test/support/data-set-arbitrary.js';
-import { parseInstance } from '../parse-instance.js';
+import { parseInstance } from '../scan/parse-instance.js';
 import { EXPLICIT_LITTLE } from '../transfer-syntax.js';
 import { readXml } from '../xml/xml-reader.js';
 import { nativeXml } from '../xml/xml-writer.js';

@@ -2,8 +2,8 @@
 // transfer syntax of its compressed pixel data. Written at once, with places for the bulk values, so that little is held while they come.
 import { isUid } from '../../tiering/core/ids.js';
 import type { DicomWarning } from '../instance.js';
-import { nativeLayout } from '../native-frames.js';
-import { Warnings } from '../warnings.js';
+import { nativeLayout } from '../scan/native-frames.js';
+import { Warnings } from '../scan/warnings.js';
 import { type BulkPlace, dataSetPieces, type Encoding } from './data-set-writer.js';
 import { type DataSet, element } from './element.js';
 import { fileMeta } from './file-meta.js';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import dicomParser from 'dicom-parser';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseInstance } from '../parse-instance.js';
+import { parseInstance } from '../scan/parse-instance.js';
 import { ENCAPSULATED_UNCOMPRESSED, EXPLICIT_LE, RLE } from './part10-writer.js';
 import { type PhantomInstance, phantomCt, phantomMultiframe, phantomStudies } from './phantom.js';
 import { drawChest } from './pixels.js';

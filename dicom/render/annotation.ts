@@ -1,5 +1,5 @@
 // Text burnt into an image (PS3.18 8.3.5.1.1): which lines an instance gives, and how they are drawn over a picture of any size.
-import type { DicomJson } from '../json-object.js';
+import type { DicomJson } from '../json/json-object.js';
 import { readableOf } from './item.js';
 import type { RenderRequest } from './types.js';
 

@@ -1,6 +1,6 @@
 // ICC profiles: where an instance has its own (PS3.3 C.11.15, C.8.12.5), and how one is written into an image file.
 import { crc32, deflateSync } from 'node:zlib';
-import type { DicomJson } from '../json-object.js';
+import type { DicomJson } from '../json/json-object.js';
 import { binaryOf, type FetchBulk, itemsOf } from './item.js';
 
 const ICC_PROFILE = '00282000';

@@ -1,6 +1,6 @@
-// More ways to ask a PS3.18 Annex F object, beside dicom/json-object.ts: lists, items of sequences, names and bulk values. What is not there
+// More ways to ask a PS3.18 Annex F object, beside dicom/json/json-object.ts: lists, items of sequences, names and bulk values. What is not there
 // or not of the kind asked for is empty or null, never a fault.
-import type { DicomJson } from '../json-object.js';
+import type { DicomJson } from '../json/json-object.js';
 
 export function valuesOf(item: DicomJson | undefined, tag: string): readonly unknown[] {
   const value: unknown = item?.[tag]?.Value;

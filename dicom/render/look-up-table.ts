@@ -1,7 +1,7 @@
 // Look-up tables of PS3.3 out of a data set: descriptor, entries of 8 or 16 bits in every form in which they are written, and the
 // segmented palettes of C.7.9.2.
 import { ArchiveError } from '../../tiering/core/errors.js';
-import type { DicomJson } from '../json-object.js';
+import type { DicomJson } from '../json/json-object.js';
 import { binaryOf, type FetchBulk, numbersOf } from './item.js';
 import type { LookUpTable } from './types.js';
 

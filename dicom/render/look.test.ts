@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DicomJson } from '../json-object.js';
+import type { DicomJson } from '../json/json-object.js';
 import { lookOf } from './look.js';
 import { expandSegments } from './look-up-table.js';
 

@@ -1,6 +1,6 @@
 // How an instance asks to be seen, read from its metadata: for one frame, since enhanced images say it frame by frame (PS3.3 C.7.6.16).
-import type { DicomJson } from '../json-object.js';
-import { numberOf, textOf } from '../json-object.js';
+import type { DicomJson } from '../json/json-object.js';
+import { numberOf, textOf } from '../json/json-object.js';
 import { type FetchBulk, itemsOf, numbersOf } from './item.js';
 import { lookUpTable, paletteOf } from './look-up-table.js';
 import type { Look, Modality, Window } from './types.js';

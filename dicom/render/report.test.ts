@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DicomJson } from '../json-object.js';
+import type { DicomJson } from '../json/json-object.js';
 import { reportHtml, reportOf, reportText } from './report.js';
 
 const st = (vr: string, ...Value: unknown[]) => ({ vr, Value });

@@ -1,7 +1,7 @@
 // A structured report as people read it: its content tree (PS3.3 C.17.3) as plain HTML or text. Everything that the report says is
 // escaped; nothing outside of it is referred to.
-import type { DicomJson } from '../json-object.js';
-import { textOf } from '../json-object.js';
+import type { DicomJson } from '../json/json-object.js';
+import { textOf } from '../json/json-object.js';
 import { itemsOf, numbersOf, readable, readableOf, valuesOf } from './item.js';
 
 /** Reports that people write have some hundred items; measurement reports of machines some thousand. */

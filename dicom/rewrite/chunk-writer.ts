@@ -1,6 +1,6 @@
 // Gathers what is written in Explicit VR Little Endian, a few bytes at a time, into chunks that are worth sending. Holds one
 // chunk; the caller takes it whenever it is due.
-import { UNDEFINED_LENGTH } from '../element-header.js';
+import { UNDEFINED_LENGTH } from '../scan/element-header.js';
 import { Kind, UN, type Vr } from '../vr.js';
 
 /** A chunk is due from here on. */

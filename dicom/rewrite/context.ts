@@ -1,5 +1,5 @@
 // The rewriter's own stack: one context a data set, sequence or item that is open. Depth costs memory, never call stack.
-import type { Encoding } from '../element-header.js';
+import type { Encoding } from '../scan/element-header.js';
 
 export interface Context {
   /** Null for the data set itself. */

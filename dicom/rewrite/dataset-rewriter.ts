@@ -4,9 +4,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { ArchiveError } from '../../tiering/core/errors.js';
 import { tagText } from '../dicom-error.js';
-import { type ElementHeader, type Encoding, newHeader, readHeader, UNDEFINED_LENGTH } from '../element-header.js';
 import type { ByteRange } from '../instance.js';
-import { ELEMENTS_MAX, SEQUENCE_DEPTH_MAX, TRAILING_ZERO_BYTES_MAX } from '../limits.js';
+import { type ElementHeader, type Encoding, newHeader, readHeader, UNDEFINED_LENGTH } from '../scan/element-header.js';
+import { ELEMENTS_MAX, SEQUENCE_DEPTH_MAX, TRAILING_ZERO_BYTES_MAX } from '../scan/limits.js';
 import { Kind, SQ, type Vr } from '../vr.js';
 import { ChunkWriter, GATHERED_VALUE_BYTES_MAX, padByte } from './chunk-writer.js';
 import { type Context, childContext, rootContext } from './context.js';

@@ -7,7 +7,7 @@ import { type DicomPack, findDicomPack } from '../../test/support/dicom-pack.js'
 import { byCodecs, rewritten } from '../../test/support/rewriting.js';
 import { codecOf } from '../codecs/codec-table.js';
 import { alignBits, frameCount, frameRanges } from '../layout.js';
-import { parseInstance } from '../parse-instance.js';
+import { parseInstance } from '../scan/parse-instance.js';
 import { EXPLICIT_LITTLE, transferSyntaxOf } from '../transfer-syntax.js';
 
 interface DicomParser {

@@ -15,7 +15,7 @@ import {
   UNDEFINED,
 } from '../../test/support/dicom-bytes.js';
 import { rewritten } from '../../test/support/rewriting.js';
-import { parseInstance } from '../parse-instance.js';
+import { parseInstance } from '../scan/parse-instance.js';
 
 const SEED = Number(process.env['SEED'] ?? 20_261_122);
 

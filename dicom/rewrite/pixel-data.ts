@@ -3,7 +3,7 @@
 import { ArchiveError } from '../../tiering/core/errors.js';
 import type { Frame } from '../codecs/frame.js';
 import { frameBytes } from '../codecs/frame-size.js';
-import { UNDEFINED_LENGTH } from '../element-header.js';
+import { UNDEFINED_LENGTH } from '../scan/element-header.js';
 import { OB, type Vr, vrNamed } from '../vr.js';
 import { BitPacker } from './bit-packer.js';
 import { ChunkWriter } from './chunk-writer.js';

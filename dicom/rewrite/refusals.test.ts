@@ -5,7 +5,7 @@ import { buildPart10 } from '../../test/support/part10-builder.js';
 import { encapsulatedFile, giving, jsonOf, nativeFile, pixelsOf, SCOPE } from '../../test/support/pixel-files.js';
 import { rewritten, sourceOf } from '../../test/support/rewriting.js';
 import type { InstanceLayout } from '../instance.js';
-import { parseInstance } from '../parse-instance.js';
+import { parseInstance } from '../scan/parse-instance.js';
 import { DEFLATED_EXPLICIT_LITTLE, EXPLICIT_LITTLE, JPEG_BASELINE, RLE_LOSSLESS } from '../transfer-syntax.js';
 import { type RewriteOptions, rewriteInstance } from './rewrite-instance.js';
 

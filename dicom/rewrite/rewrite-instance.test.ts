@@ -19,7 +19,7 @@ import { encapsulatedFile, giving, jsonOf, nativeFile, pixelsOf, SCOPE } from '.
 import { rewriting, rewritten, sourceOf } from '../../test/support/rewriting.js';
 import type { InstanceLayout } from '../instance.js';
 import { alignBits, frameRanges } from '../layout.js';
-import { parseInstance } from '../parse-instance.js';
+import { parseInstance } from '../scan/parse-instance.js';
 import { DEFLATED_EXPLICIT_LITTLE, EXPLICIT_LITTLE, RLE_LOSSLESS } from '../transfer-syntax.js';
 import { rewriteInstance } from './rewrite-instance.js';
 

@@ -1,17 +1,17 @@
 // One whole stored instance in another transfer syntax, as it is sent (PS3.18 8.7.3.5): the data set in Explicit VR Little Endian, its pixels
 // as they are or as the codecs give them, frame by frame. Nothing here does I/O, and memory holds some chunks and one frame.
 import { ArchiveError, invariant } from '../../tiering/core/errors.js';
-import { ByteWindow } from '../byte-window.js';
 import { codecOf } from '../codecs/codec-table.js';
 import type { Frame } from '../codecs/frame.js';
 import { DicomError } from '../dicom-error.js';
 import { fileMeta } from '../encode/file-meta.js';
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../implementation.js';
-import { inflatePieces } from '../inflate.js';
 import type { ByteRange, InstanceLayout } from '../instance.js';
 import { frameCount } from '../layout.js';
-import { FILE_META_BYTES_MAX } from '../limits.js';
-import { readFileMeta } from '../part10.js';
+import { ByteWindow } from '../scan/byte-window.js';
+import { inflatePieces } from '../scan/inflate.js';
+import { FILE_META_BYTES_MAX } from '../scan/limits.js';
+import { readFileMeta } from '../scan/part10.js';
 import { type TransferSyntax, transferSyntaxOf } from '../transfer-syntax.js';
 import { type NewPixels, rewriteDataset } from './dataset-rewriter.js';
 import { type Bytes, ForwardReader } from './forward-reader.js';

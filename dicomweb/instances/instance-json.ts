@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
-import type { DicomJson } from '../../dicom/json-object.js';
+import type { DicomJson } from '../../dicom/json/json-object.js';
 import type { ImageArchive, InstanceRecord, MetadataPart } from '../../tiering/archive/archive.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
 

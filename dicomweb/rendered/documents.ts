@@ -1,7 +1,7 @@
 // What instances without frames are rendered as (PS3.18 8.7.4): encapsulated documents and video as they are stored, with byte ranges
 // and never whole in memory; structured reports as a page.
-import type { DicomJson } from '../../dicom/json-object.js';
-import { numberOf } from '../../dicom/json-object.js';
+import type { DicomJson } from '../../dicom/json/json-object.js';
+import { numberOf } from '../../dicom/json/json-object.js';
 import { reportHtml, reportOf, reportText } from '../../dicom/render/report.js';
 import type { TransferSyntax } from '../../dicom/transfer-syntax.js';
 import type { InstanceRecord } from '../../tiering/archive/archive.js';

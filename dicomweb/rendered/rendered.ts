@@ -1,7 +1,7 @@
 // WADO-RS Retrieve Rendered (PS3.18 10.4.1.1.3): instances and frames as images, video, documents or pages; series and studies as a
 // stream of images.
-import type { DicomJson } from '../../dicom/json-object.js';
-import { numberOf } from '../../dicom/json-object.js';
+import type { DicomJson } from '../../dicom/json/json-object.js';
+import { numberOf } from '../../dicom/json/json-object.js';
 import { frameCount } from '../../dicom/layout.js';
 import type { RenderedType } from '../../dicom/render/types.js';
 import { transferSyntaxOf } from '../../dicom/transfer-syntax.js';

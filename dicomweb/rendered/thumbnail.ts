@@ -1,7 +1,7 @@
 // WADO-RS Retrieve Thumbnail (PS3.18 10.4.1.1.4): one small image for a study, series, instance or frame. Whatever is there has one: Weasis
 // switches thumbnails off for its session at the first 404, 405 or 501, so what has no picture gets a drawn one.
 
-import { textOf } from '../../dicom/json-object.js';
+import { textOf } from '../../dicom/json/json-object.js';
 import { frameCount } from '../../dicom/layout.js';
 import { type PlaceholderKind, placeholderFrame } from '../../dicom/render/placeholder.js';
 import type { RenderedType } from '../../dicom/render/types.js';

@@ -2,7 +2,7 @@
 // bytes, documents under the media type that they say they are.
 import { describePixels } from '../../dicom/codecs/describe.js';
 import type { ByteRange } from '../../dicom/instance.js';
-import { numberOf, textOf } from '../../dicom/json-object.js';
+import { numberOf, textOf } from '../../dicom/json/json-object.js';
 import { frameCount } from '../../dicom/layout.js';
 import { transferSyntaxOf } from '../../dicom/transfer-syntax.js';
 import { ArchiveError } from '../../tiering/core/errors.js';

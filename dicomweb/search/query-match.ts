@@ -1,7 +1,7 @@
 // One matching parameter of a search (PS3.18 8.3.4.1) to the keys of the index: the attribute that its name says, the values that
 // its text says, each held against the grammar of its VR.
 import { tagOfKeyword, vrOf } from '../../dicom/dictionary.js';
-import { rangeEnds } from '../../dicom/match-time.js';
+import { rangeEnds } from '../../dicom/match/match-time.js';
 import type { QuerySpec } from '../../tiering/archive/archive.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
 import { isUid } from '../../tiering/core/ids.js';

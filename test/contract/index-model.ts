@@ -1,8 +1,8 @@
 // What a query must answer, computed the slow way: every study, series and instance is put together from the
-// arrivals and held against every key by dicom/matching.ts. The reference for any index.
+// arrivals and held against every key by dicom/match/matching.ts. The reference for any index.
 import { levelOfTag } from '../../dicom/level-attributes.js';
-import { normalDate } from '../../dicom/match-time.js';
-import { type DicomJsonObject, isUniversal, matchesAll } from '../../dicom/matching.js';
+import { normalDate } from '../../dicom/match/match-time.js';
+import { type DicomJsonObject, isUniversal, matchesAll } from '../../dicom/match/matching.js';
 import type { ArrivedInstance, AttributeMatch, QuerySpec } from '../../tiering/index/index.js';
 
 const NONE = Number.MAX_SAFE_INTEGER;

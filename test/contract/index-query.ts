@@ -1,4 +1,4 @@
-// The part of the Index contract that is about queries. What matches is decided by dicom/matching.ts over everything
+// The part of the Index contract that is about queries. What matches is decided by dicom/match/matching.ts over everything
 // (index-model.ts); the index must give the same rows, in the same order, page by page.
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -25,7 +25,7 @@ export function describeQueries(factory: IndexFactory): void {
     describeLimits(index);
   });
 
-  it('queries answer as dicom/matching.ts says of every row, in order, on exact pages', async () => {
+  it('queries answer as dicom/match/matching.ts says of every row, in order, on exact pages', async () => {
     const property = fc.asyncProperty(
       archive,
       fc.array(querySpec, { minLength: 100, maxLength: 150 }),

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { frameCount } from '../../dicom/layout.js';
-import { parseInstance } from '../../dicom/parse-instance.js';
+import { parseInstance } from '../../dicom/scan/parse-instance.js';
 import { EXPLICIT_LITTLE, transferSyntaxOf } from '../../dicom/transfer-syntax.js';
 import { type DicomPack, findDicomPack } from '../support/dicom-pack.js';
 import { byCodecs, rewritten, storedFrameOf } from '../support/rewriting.js';

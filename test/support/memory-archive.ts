@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { DicomError } from '../../dicom/dicom-error.js';
 import type { ParsedInstance } from '../../dicom/instance.js';
 import { encodeLayout } from '../../dicom/layout.js';
-import { parseInstance } from '../../dicom/parse-instance.js';
+import { parseInstance } from '../../dicom/scan/parse-instance.js';
 import type {
   Archive,
   ArchiveStatus,

@@ -1,6 +1,6 @@
 // Small images, native or in fragments that need no codec, and frames given out one by one: for tests of what is sent of them.
 import type { Frame, PixelDescription } from '../../dicom/codecs/frame.js';
-import { parseInstance } from '../../dicom/parse-instance.js';
+import { parseInstance } from '../../dicom/scan/parse-instance.js';
 import { buildPart10, type Element, nativeImage } from './part10-builder.js';
 
 /** Encapsulated Uncompressed: its frames are native ones, so that no codec is needed to make or read them. */

@@ -3,10 +3,10 @@ import { inflateRawSync } from 'node:zlib';
 import { describePixels } from '../../dicom/codecs/describe.js';
 import type { Frame } from '../../dicom/codecs/frame.js';
 import { transcode } from '../../dicom/codecs/transcode.js';
-import type { DicomJson } from '../../dicom/json-object.js';
+import type { DicomJson } from '../../dicom/json/json-object.js';
 import { alignBits, frameRanges } from '../../dicom/layout.js';
-import { parseInstance } from '../../dicom/parse-instance.js';
 import { type InstanceSource, rewriteInstance } from '../../dicom/rewrite/rewrite-instance.js';
+import { parseInstance } from '../../dicom/scan/parse-instance.js';
 
 export interface Rewriting {
   readonly target?: string;

@@ -143,7 +143,7 @@ export interface QuerySpec {
   readonly study?: StudyUid;
   readonly series?: SeriesUid;
   readonly matches: readonly AttributeMatch[];
-  /** Person names also match by the beginnings of their words, by sound, and as Chinese names are read (dicom/name-tokens.ts). */
+  /** Person names also match by the beginnings of their words, by sound, and as Chinese names are read (dicom/match/name-tokens.ts). */
   readonly fuzzy: boolean;
   readonly limit: number;
   readonly offset: number;

@@ -1,4 +1,4 @@
-// What a query becomes: the keys that are left for dicom/matching.ts, by level, and the conditions in SQL before them.
+// What a query becomes: the keys that are left for dicom/match/matching.ts, by level, and the conditions in SQL before them.
 import type { AttributeMatch } from '../index.js';
 
 /** Attributes that are counted or gathered, and stored with no instance. */

@@ -1,10 +1,10 @@
 // The conditions of a query in SQL, level by level: by columns, by the full-text tables, and by what the stored text of a level
 // must contain. A condition may let too much through, never too little.
 import type { Database } from 'better-sqlite3';
-import { nameKeyParts } from '../../../dicom/match-name.js';
-import { hasWildcard, trim } from '../../../dicom/match-text.js';
-import { keyInterval } from '../../../dicom/match-time.js';
-import { tellingValues } from '../../../dicom/matching.js';
+import { nameKeyParts } from '../../../dicom/match/match-name.js';
+import { hasWildcard, trim } from '../../../dicom/match/match-text.js';
+import { keyInterval } from '../../../dicom/match/match-time.js';
+import { tellingValues } from '../../../dicom/match/matching.js';
 import type { AttributeMatch } from '../index.js';
 import { type Conditions, type QueryPlan, TAG } from './query-conditions.js';
 import { containsExpression, fixedTexts, type NameColumns, nameExpression, type SearchTokens } from './search-text.js';
@@ -23,7 +23,7 @@ function listOf(key: AttributeMatch): string {
   return JSON.stringify(tellingValues(key).map(trim));
 }
 
-/** Adds to `settled` the keys for which the condition says no less than dicom/matching.ts would. */
+/** Adds to `settled` the keys for which the condition says no less than dicom/match/matching.ts would. */
 export function narrowStudy(plan: QueryPlan, fuzzy: boolean, odd: boolean, settled: Set<AttributeMatch>): void {
   const where = plan.whereStudy;
   const orOdd = odd ? 'OR s.odd = 1' : '';

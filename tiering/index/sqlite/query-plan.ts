@@ -1,8 +1,8 @@
 // Turns a query into what SQL can narrow by. The rows that come of it hold every match and perhaps more: each key is
-// still held against the attributes by dicom/matching.ts.
+// still held against the attributes by dicom/match/matching.ts.
 import type { Database } from 'better-sqlite3';
 import { levelOfTag } from '../../../dicom/level-attributes.js';
-import { isUniversal } from '../../../dicom/matching.js';
+import { isUniversal } from '../../../dicom/match/matching.js';
 import type { AttributeMatch, QuerySpec } from '../index.js';
 import { Conditions, type QueryPlan, TAG } from './query-conditions.js';
 import { LISTED, narrowInstance, narrowSeries, narrowStudy } from './query-narrow.js';

@@ -1,7 +1,7 @@
 // Puts one row of an answer together: the texts of its levels as they were stored, what is computed, and what was
 // asked for besides.
 import type { Database, Statement } from 'better-sqlite3';
-import { type JsonMember, jsonMembers } from '../../../dicom/json-members.js';
+import { type JsonMember, jsonMembers } from '../../../dicom/json/json-members.js';
 import { levelOfTag } from '../../../dicom/level-attributes.js';
 import type { SeriesUid, SopUid, StudyUid } from '../../core/ids.js';
 import type { QueryRow, QuerySpec } from '../index.js';

@@ -1,7 +1,7 @@
 // Runs a query: studies newest first, their series and instances in reading order, each held against the keys until
 // the page is full. Exact paging over distinct rows, whatever level the keys are of.
 import type { Database, Statement } from 'better-sqlite3';
-import { type DicomJsonObject, matchesAll } from '../../../dicom/matching.js';
+import { type DicomJsonObject, matchesAll } from '../../../dicom/match/matching.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { AttributeMatch, QueryPage, QueryRow, QuerySpec } from '../index.js';
 import type { QueryClock } from './query-clock.js';

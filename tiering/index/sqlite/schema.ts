@@ -177,7 +177,7 @@ CREATE TABLE study_packs (
 CREATE INDEX study_packs_pack ON study_packs (pack);
 `;
 
-/** Tokens of person names (dicom/name-tokens.ts). Studies up to the id in `names_left` get theirs in the background: name-backfill.ts. */
+/** Tokens of person names (dicom/match/name-tokens.ts). Studies up to the id in `names_left` get theirs in the background: name-backfill.ts. */
 const VERSION_2 = `
 CREATE VIRTUAL TABLE study_names USING fts5(
   name, referring,

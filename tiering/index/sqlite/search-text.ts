@@ -1,9 +1,9 @@
 // Which texts of a study and a series the index keeps beside their JSON to find them by, and how any part of a
-// text is turned into a full-text query. All of it only narrows: dicom/matching.ts has the last word.
-import { fold, trim } from '../../../dicom/match-text.js';
-import { normalDate } from '../../../dicom/match-time.js';
-import { groupsOf } from '../../../dicom/matching.js';
-import { nameKeyWords, nameTokens } from '../../../dicom/name-tokens.js';
+// text is turned into a full-text query. All of it only narrows: dicom/match/matching.ts has the last word.
+import { fold, trim } from '../../../dicom/match/match-text.js';
+import { normalDate } from '../../../dicom/match/match-time.js';
+import { groupsOf } from '../../../dicom/match/matching.js';
+import { nameKeyWords, nameTokens } from '../../../dicom/match/name-tokens.js';
 
 /** A text longer than this is not indexed; its study is marked odd and looked at by every query. */
 const TEXT_CHARACTERS_MAX = 1_000;
@@ -20,7 +20,7 @@ export interface StudyColumns {
   readonly names: NameColumns;
 }
 
-/** What the names of a study are found by fuzzily: dicom/name-tokens.ts. */
+/** What the names of a study are found by fuzzily: dicom/match/name-tokens.ts. */
 export interface NameColumns {
   readonly name: string;
   readonly referring: string;
@@ -116,7 +116,7 @@ function namesOf(object: Record<string, Element>, long: boolean): NameColumns {
   return { name: tokens('00100010'), referring: tokens('00080090') };
 }
 
-/** An FTS5 expression that finds every name that has all words of `key` (dicom/match-name.ts). Null when nothing can be looked up. */
+/** An FTS5 expression that finds every name that has all words of `key` (dicom/match/match-name.ts). Null when nothing can be looked up. */
 export function nameExpression(column: keyof NameColumns, key: string): string | null {
   const words = nameKeyWords(key).map(({ beginnings, sounds, pattern }) => {
     const fixed = pattern === null ? [] : (/^[^*?]+/.exec(pattern) ?? []);
@@ -145,7 +145,7 @@ export function fixedTexts(vr: string, value: string): readonly string[] {
     const date = normalDate(value);
     return date === null ? [] : [date, `${date.slice(0, 4)}.${date.slice(4, 6)}.${date.slice(6)}`];
   }
-  // Numbers are stored in their shortest form (dicom/number-json.ts).
+  // Numbers are stored in their shortest form (dicom/json/number-json.ts).
   if (NUMBERS.has(vr)) return DECIMAL.test(trim(value)) ? [String(Number(value))] : [];
   if (!LITERAL.has(vr)) return [];
   // Quotes, backslashes and what is beyond ASCII may be written in more than one way.

@@ -11,8 +11,8 @@ import {
   UNDEFINED,
   u16,
   u32,
-} from '../test/support/dicom-bytes.js';
-import type { ParsedInstance } from './instance.js';
+} from '../../test/support/dicom-bytes.js';
+import type { ParsedInstance } from '../instance.js';
 import { parseInstance } from './parse-instance.js';
 
 const MPEG4 = '1.2.840.10008.1.2.4.102';

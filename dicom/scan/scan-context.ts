@@ -1,6 +1,6 @@
 // The scanner's own stack: one context a data set, sequence or item that is open. Depth costs memory, never
 // call stack.
-import type { CharacterSet } from './charset.js';
+import type { CharacterSet } from '../charset/charset.js';
 import type { Encoding } from './element-header.js';
 
 export interface Context {

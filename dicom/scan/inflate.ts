@@ -2,9 +2,9 @@
 // stream. Inflated whole, under zlib's own bound, so that a small file cannot ask for more memory than that; or piece by piece.
 import { pipeline, Readable } from 'node:stream';
 import { createInflateRaw, inflateRawSync, type ZlibOptions } from 'node:zlib';
-import { ArchiveError } from '../tiering/core/errors.js';
+import { ArchiveError } from '../../tiering/core/errors.js';
+import { DicomError } from '../dicom-error.js';
 import type { ByteWindow } from './byte-window.js';
-import { DicomError } from './dicom-error.js';
 import { INFLATED_BYTES_MAX, INFLATED_FREELY_BYTES_MAX, INFLATED_GROWTH_MAX } from './limits.js';
 
 export interface Inflated {

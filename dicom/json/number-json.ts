@@ -1,5 +1,5 @@
 // Numbers of a data set as PS3.18 F.2.3 writes them: JSON numbers where JSON can say them exactly, else strings.
-import { Kind, type Vr } from './vr.js';
+import { Kind, type Vr } from '../vr.js';
 
 /** The JSON text of one number; NaN and infinities, which JSON does not have, become strings. */
 function numberText(value: number): string {

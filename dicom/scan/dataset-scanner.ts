@@ -1,6 +1,11 @@
 // Walks a data set once, without recursion, and writes its JSON as it goes. Strict: every length is checked against
 // what contains it before a byte of the value is read, and whatever cannot be read with one meaning is refused.
-import { characterSetOf } from './charset.js';
+import { characterSetOf } from '../charset/charset.js';
+import { asciiBytes } from '../json/json-bytes.js';
+import { asciiValues } from '../json/text-json.js';
+import { isBulk, writeInline } from '../json/value-json.js';
+import { levelOfTag } from '../level-attributes.js';
+import { OB, SQ, VRS, type Vr } from '../vr.js';
 import {
   contradiction,
   type ElementHeader,
@@ -10,8 +15,6 @@ import {
   UNDEFINED_LENGTH,
 } from './element-header.js';
 import { walkFragments } from './fragments.js';
-import { asciiBytes } from './json-bytes.js';
-import { levelOfTag } from './level-attributes.js';
 import {
   BULK_DEPTH_MAX,
   ELEMENTS_MAX,
@@ -21,10 +24,7 @@ import {
 } from './limits.js';
 import { type ChildShape, type Context, childContext, rootContext } from './scan-context.js';
 import type { ScanState } from './scan-state.js';
-import { asciiValues } from './text-json.js';
 import { isIdentity } from './top-level.js';
-import { isBulk, writeInline } from './value-json.js';
-import { OB, SQ, VRS, type Vr } from './vr.js';
 
 const ITEM = 0xfffee000;
 const ITEM_END = 0xfffee00d;

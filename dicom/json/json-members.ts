@@ -1,6 +1,6 @@
 // Takes a JSON object's text apart into its members without parsing their values, so that numbers keep every
 // digit and nothing is written anew.
-import { ArchiveError } from '../tiering/core/errors.js';
+import { ArchiveError } from '../../tiering/core/errors.js';
 
 const QUOTE = 0x22;
 const ESCAPE = 0x5c;

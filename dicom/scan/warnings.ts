@@ -1,7 +1,7 @@
 // What is odd about an instance that is stored all the same: a bounded list that names tags and offsets.
 
-import { tagText } from './dicom-error.js';
-import type { DicomWarning } from './instance.js';
+import { tagText } from '../dicom-error.js';
+import type { DicomWarning } from '../instance.js';
 import { WARNINGS_MAX } from './limits.js';
 
 export class Warnings {

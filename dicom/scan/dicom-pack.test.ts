@@ -4,13 +4,13 @@ import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { inflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { type DicomPack, findDicomPack, type PackFile } from '../test/support/dicom-pack.js';
-import { DicomError } from './dicom-error.js';
-import type { InstanceLayout, ParsedInstance } from './instance.js';
-import { alignBits, decodeLayout, encodeLayout, frameRanges } from './layout.js';
-import { levelAttributesOfJson } from './level-attributes.js';
+import { type DicomPack, findDicomPack, type PackFile } from '../../test/support/dicom-pack.js';
+import { DicomError } from '../dicom-error.js';
+import type { InstanceLayout, ParsedInstance } from '../instance.js';
+import { alignBits, decodeLayout, encodeLayout, frameRanges } from '../layout.js';
+import { levelAttributesOfJson } from '../level-attributes.js';
+import { transferSyntaxOf } from '../transfer-syntax.js';
 import { parseInstance } from './parse-instance.js';
-import { transferSyntaxOf } from './transfer-syntax.js';
 
 /** Rejects of the manifest that are stored, each because its `also_acceptable` says so: docs/dicom-acceptance.md has the reasons. */
 const STORED_WITH_REASON: ReadonlyMap<string, string | null> = new Map([

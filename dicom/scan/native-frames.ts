@@ -1,5 +1,5 @@
 // Native pixel data: how large a frame is, and how many of the declared ones are really there.
-import type { NativePixels } from './instance.js';
+import type { NativePixels } from '../instance.js';
 
 /** Image Pixel attributes of the top level, as far as they are usable numbers. */
 export interface PixelGeometry {

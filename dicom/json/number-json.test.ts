@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { vrNamed } from '../vr.js';
 import { decimalJson, integerOf, isJsonNumber, numbersJson } from './number-json.js';
-import { vrNamed } from './vr.js';
 
 describe('numbers written as text', () => {
   it.each([

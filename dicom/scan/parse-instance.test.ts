@@ -16,13 +16,13 @@ import {
   sequence,
   u16,
   u32,
-} from '../test/support/dicom-bytes.js';
-import { ArchiveError } from '../tiering/core/errors.js';
-import { DicomError } from './dicom-error.js';
-import { frameCount } from './layout.js';
-import { levelAttributesOfJson } from './level-attributes.js';
+} from '../../test/support/dicom-bytes.js';
+import { ArchiveError } from '../../tiering/core/errors.js';
+import { DicomError } from '../dicom-error.js';
+import { frameCount } from '../layout.js';
+import { levelAttributesOfJson } from '../level-attributes.js';
+import { phantomMultiframe, phantomStudies } from '../phantom/phantom.js';
 import { parseInstance } from './parse-instance.js';
-import { phantomMultiframe, phantomStudies } from './phantom/phantom.js';
 
 function jsonOf(others: readonly Buffer[]): Record<string, unknown> {
   return JSON.parse(parseInstance(instance(others)).json) as Record<string, unknown>;
