@@ -1,10 +1,10 @@
 // The JSON text while it grows, as UTF-8 bytes: most of it is copied from the instance byte by byte, which costs a
 // tenth of joining strings. Its length is bounded.
 
+import type { FastBuffer } from '../byte-window.js';
+import { fastBuffer } from '../byte-window.js';
 import { DicomError } from '../dicom-error.js';
-import type { FastBuffer } from '../scan/byte-window.js';
-import { fastBuffer } from '../scan/byte-window.js';
-import { JSON_BYTES_MAX } from '../scan/limits.js';
+import { JSON_BYTES_MAX } from '../limits.js';
 
 const INITIAL_BYTES = 64 * 1024;
 /** Copies below this are cheaper in a loop than in a call. */

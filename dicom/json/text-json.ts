@@ -1,8 +1,8 @@
 // Text values as PS3.18 F.2.3 JSON. The usual value is ASCII without anything to escape: its bytes are copied. All
 // else is decoded first and split at backslashes afterwards, since in GB18030 or Shift JIS a backslash may be half of a character.
 
+import type { ByteWindow } from '../byte-window.js';
 import type { CharacterSet } from '../charset/charset.js';
-import type { ByteWindow } from '../scan/byte-window.js';
 import { Kind, type Vr } from '../vr.js';
 import { asciiBytes, type JsonBytes } from './json-bytes.js';
 import { decimalJson, isJsonNumber } from './number-json.js';

@@ -1,7 +1,7 @@
 // Reads bytes once, from front to back, as they come: enough of them at hand for the next header, the rest passed on in the
 // pieces that it came in. What need not be read is skipped.
 import { invariant } from '../../tiering/core/errors.js';
-import { type FastBuffer, fastBuffer } from '../scan/byte-window.js';
+import { type FastBuffer, fastBuffer } from '../byte-window.js';
 
 const NOTHING = fastBuffer(new Uint8Array(0));
 

@@ -1,6 +1,7 @@
 // One whole stored instance in another transfer syntax, as it is sent (PS3.18 8.7.3.5): the data set in Explicit VR Little Endian, its pixels
 // as they are or as the codecs give them, frame by frame. Nothing here does I/O, and memory holds some chunks and one frame.
 import { ArchiveError, invariant } from '../../tiering/core/errors.js';
+import { ByteWindow } from '../byte-window.js';
 import { codecOf } from '../codecs/codec-table.js';
 import type { Frame } from '../codecs/frame.js';
 import { DicomError } from '../dicom-error.js';
@@ -8,9 +9,8 @@ import { fileMeta } from '../encode/file-meta.js';
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../implementation.js';
 import type { ByteRange, InstanceLayout } from '../instance.js';
 import { frameCount } from '../layout.js';
-import { ByteWindow } from '../scan/byte-window.js';
+import { FILE_META_BYTES_MAX } from '../limits.js';
 import { inflatePieces } from '../scan/inflate.js';
-import { FILE_META_BYTES_MAX } from '../scan/limits.js';
 import { readFileMeta } from '../scan/part10.js';
 import { type TransferSyntax, transferSyntaxOf } from '../transfer-syntax.js';
 import { type NewPixels, rewriteDataset } from './dataset-rewriter.js';

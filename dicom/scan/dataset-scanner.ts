@@ -3,8 +3,14 @@
 import { characterSetOf } from '../charset/charset.js';
 import { asciiBytes } from '../json/json-bytes.js';
 import { asciiValues } from '../json/text-json.js';
-import { isBulk, writeInline } from '../json/value-json.js';
 import { levelOfTag } from '../level-attributes.js';
+import {
+  BULK_DEPTH_MAX,
+  ELEMENTS_MAX,
+  HEADER_BYTES_MAX,
+  SEQUENCE_DEPTH_MAX,
+  TRAILING_ZERO_BYTES_MAX,
+} from '../limits.js';
 import { OB, SQ, VRS, type Vr } from '../vr.js';
 import {
   contradiction,
@@ -15,16 +21,10 @@ import {
   UNDEFINED_LENGTH,
 } from './element-header.js';
 import { walkFragments } from './fragments.js';
-import {
-  BULK_DEPTH_MAX,
-  ELEMENTS_MAX,
-  HEADER_BYTES_MAX,
-  SEQUENCE_DEPTH_MAX,
-  TRAILING_ZERO_BYTES_MAX,
-} from './limits.js';
 import { type ChildShape, type Context, childContext, rootContext } from './scan-context.js';
 import type { ScanState } from './scan-state.js';
 import { isIdentity } from './top-level.js';
+import { isBulk, writeInline } from './value-json.js';
 
 const ITEM = 0xfffee000;
 const ITEM_END = 0xfffee00d;

@@ -1,9 +1,9 @@
 // Reads one element header in each of the three encodings of PS3.5 chapter 7, and notices a transfer syntax
 // that the first bytes of the data set contradict.
 
+import type { ByteWindow } from '../byte-window.js';
 import { implicitVr } from '../dictionary.js';
 import { UN, type Vr, vrNamed, vrOfBytes } from '../vr.js';
-import type { ByteWindow } from './byte-window.js';
 
 export const UNDEFINED_LENGTH = 0xffffffff;
 const DELIMITER_GROUP = 0xfffe;

@@ -1,10 +1,10 @@
 // Encapsulated pixel data (PS3.5 A.4): walks item headers without reading the fragments, and says which
 // fragments make up which frame. Strict about structure, honest where the grouping cannot be known.
 
+import type { ByteWindow } from '../byte-window.js';
 import { DicomError } from '../dicom-error.js';
 import type { ByteRange } from '../instance.js';
-import type { ByteWindow } from './byte-window.js';
-import { FRAGMENT_PAGE_BYTES, FRAGMENTS_MAX } from './limits.js';
+import { FRAGMENT_PAGE_BYTES, FRAGMENTS_MAX } from '../limits.js';
 
 const ITEM = 0xfffee000;
 const SEQUENCE_END = 0xfffee0dd;

@@ -3,9 +3,9 @@
 import { pipeline, Readable } from 'node:stream';
 import { createInflateRaw, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import { ArchiveError } from '../../tiering/core/errors.js';
+import type { ByteWindow } from '../byte-window.js';
 import { DicomError } from '../dicom-error.js';
-import type { ByteWindow } from './byte-window.js';
-import { INFLATED_BYTES_MAX, INFLATED_FREELY_BYTES_MAX, INFLATED_GROWTH_MAX } from './limits.js';
+import { INFLATED_BYTES_MAX, INFLATED_FREELY_BYTES_MAX, INFLATED_GROWTH_MAX } from '../limits.js';
 
 export interface Inflated {
   readonly bytes: Uint8Array;

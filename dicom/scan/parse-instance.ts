@@ -1,14 +1,14 @@
 // The door of the DICOM floor: the bytes of one Part 10 file in, everything the archive keeps of it out, in one
 // pass. The bytes themselves are never changed or written again. docs/dicom-acceptance.md says what is taken and what refused.
 import { ArchiveError } from '../../tiering/core/errors.js';
+import type { ByteSource } from '../byte-source.js';
+import { ByteWindow } from '../byte-window.js';
 import { DicomError } from '../dicom-error.js';
 import type { LevelAttributes, ParsedInstance } from '../instance.js';
 import { type Level, levelObjects } from '../level-attributes.js';
-import type { ByteSource } from './byte-source.js';
-import { ByteWindow } from './byte-window.js';
+import { TRAILING_ZERO_BYTES_MAX } from '../limits.js';
 import { scanDataset } from './dataset-scanner.js';
 import { inflateDataset } from './inflate.js';
-import { TRAILING_ZERO_BYTES_MAX } from './limits.js';
 import { type FileMeta, readFileMeta } from './part10.js';
 import { pixelsOf } from './pixel-layout.js';
 import { instanceUri, ScanState, URI_PREFIX_MARK } from './scan-state.js';

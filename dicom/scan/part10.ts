@@ -1,11 +1,11 @@
 // The envelope of a DICOM file (PS3.10 chapter 7): preamble, prefix and file meta information. Decides whether
 // bytes are DICOM at all, refuses files that are something else besides, and finds the transfer syntax.
 
+import type { ByteWindow } from '../byte-window.js';
 import { DicomError } from '../dicom-error.js';
+import { FILE_META_BYTES_MAX } from '../limits.js';
 import { type TransferSyntax, transferSyntaxOf } from '../transfer-syntax.js';
-import type { ByteWindow } from './byte-window.js';
 import { newHeader, readHeader, UNDEFINED_LENGTH } from './element-header.js';
-import { FILE_META_BYTES_MAX } from './limits.js';
 
 export interface FileMeta {
   readonly syntax: TransferSyntax;

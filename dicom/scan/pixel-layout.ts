@@ -1,8 +1,8 @@
 // From the pixel data that a scan found to the frames that can be served, with a warning where the two disagree.
 
 import type { EncapsulatedPixels, NativePixels } from '../instance.js';
+import { FRAGMENTS_MAX } from '../limits.js';
 import { groupFrames } from './fragments.js';
-import { FRAGMENTS_MAX } from './limits.js';
 import { nativeLayout } from './native-frames.js';
 import type { ScanState } from './scan-state.js';
 

@@ -1,15 +1,15 @@
 // What one scan gathers: the JSON, where each level's attributes lie in it, the bulk values, the pixels. Shared
 // by the scanner's parts; made for one data set and thrown away.
 
+import type { ByteWindow } from '../byte-window.js';
 import { DicomError } from '../dicom-error.js';
 import type { BulkValue, ByteRange, DicomFault } from '../instance.js';
 import { JsonBytes } from '../json/json-bytes.js';
 import type { Level } from '../level-attributes.js';
+import { BULK_VALUES_MAX } from '../limits.js';
 import type { TransferSyntax } from '../transfer-syntax.js';
 import type { Vr } from '../vr.js';
-import type { ByteWindow } from './byte-window.js';
 import type { Fragments } from './fragments.js';
-import { BULK_VALUES_MAX } from './limits.js';
 import { type Context, pathOf } from './scan-context.js';
 import { TopLevel } from './top-level.js';
 import type { Warnings } from './warnings.js';

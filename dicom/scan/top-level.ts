@@ -1,11 +1,11 @@
 // What the scanner must understand of the top level of a data set: who the instance is, and the shape of its
 // pixels. Everything else is only carried over.
 import { isUid } from '../../tiering/core/ids.js';
+import type { FastBuffer } from '../byte-window.js';
 import { DicomError, type PartialIdentity } from '../dicom-error.js';
 import type { ByteRange } from '../instance.js';
 import { integerOf } from '../json/number-json.js';
 import { Kind, type Vr } from '../vr.js';
-import type { FastBuffer } from './byte-window.js';
 import type { Warnings } from './warnings.js';
 
 export const SOP_CLASS_UID = 0x00080016;

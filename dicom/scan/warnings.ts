@@ -2,7 +2,7 @@
 
 import { tagText } from '../dicom-error.js';
 import type { DicomWarning } from '../instance.js';
-import { WARNINGS_MAX } from './limits.js';
+import { WARNINGS_MAX } from '../limits.js';
 
 export class Warnings {
   readonly list: DicomWarning[] = [];

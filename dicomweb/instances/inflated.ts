@@ -3,9 +3,9 @@
 import { Readable } from 'node:stream';
 import { createInflateRaw } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
+import { ByteWindow } from '../../dicom/byte-window.js';
 import type { ByteRange } from '../../dicom/instance.js';
-import { ByteWindow } from '../../dicom/scan/byte-window.js';
-import { FILE_META_BYTES_MAX } from '../../dicom/scan/limits.js';
+import { FILE_META_BYTES_MAX } from '../../dicom/limits.js';
 import { readFileMeta } from '../../dicom/scan/part10.js';
 import type { ImageArchive, InstanceRecord } from '../../tiering/archive/archive.js';
 import { ArchiveError } from '../../tiering/core/errors.js';

@@ -128,7 +128,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
-/** As JSON_BYTES_MAX of dicom/scan/limits.ts bounds what is made at ingest. */
+/** As JSON_BYTES_MAX of dicom/limits.ts bounds what is made at ingest. */
 const OBJECT_BYTES_MAX = 128 * 1024 * 1024;
 
 /** The objects of a JSON array one by one, each as its own text. LIMIT for one that is too long. */

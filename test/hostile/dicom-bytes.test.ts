@@ -1,10 +1,10 @@
 // FAULTS.md 17 to 35 at the parser. Whatever comes, the answer is a parsed instance or a DicomError, in bounded time and memory.
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import type { ByteSource } from '../../dicom/byte-source.js';
 import { DicomError } from '../../dicom/dicom-error.js';
 import { encodeLayout, frameRanges } from '../../dicom/layout.js';
-import type { ByteSource } from '../../dicom/scan/byte-source.js';
-import { INFLATED_FREELY_BYTES_MAX } from '../../dicom/scan/limits.js';
+import { INFLATED_FREELY_BYTES_MAX } from '../../dicom/limits.js';
 import { parseInstance } from '../../dicom/scan/parse-instance.js';
 import { dataset, element, header, imageElements, instance, part10, u32 } from '../support/dicom-bytes.js';
 import { deflateBomb, PIXELS } from './dicom-makers.js';

@@ -1,7 +1,7 @@
 // FAULTS.md 17 to 34, what the parser must refuse: one row a case, which carries its number.
 import { deflateRawSync } from 'node:zlib';
 import type { DicomFault } from '../../dicom/instance.js';
-import { ELEMENTS_MAX, SEQUENCE_DEPTH_MAX } from '../../dicom/scan/limits.js';
+import { ELEMENTS_MAX, SEQUENCE_DEPTH_MAX } from '../../dicom/limits.js';
 import {
   DEFLATED_LE,
   dataset,

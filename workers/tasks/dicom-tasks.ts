@@ -1,9 +1,9 @@
 // Parsing in a worker: of one instance in memory, hashed on the way, or of one that lies in a file.
 import { hash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
+import type { ByteSource } from '../../dicom/byte-source.js';
 import { DicomError } from '../../dicom/dicom-error.js';
 import { encodeLayout } from '../../dicom/layout.js';
-import type { ByteSource } from '../../dicom/scan/byte-source.js';
 import { parseInstance } from '../../dicom/scan/parse-instance.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
 import { parseSha256 } from '../../tiering/core/ids.js';

@@ -1,7 +1,7 @@
 // A stretch of a file as the byte source of the DICOM scanner, for instances too large for memory.
 // Synchronous: it is used in worker threads only.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import type { ByteSource } from '../../dicom/scan/byte-source.js';
+import type { ByteSource } from '../../dicom/byte-source.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
 import type { ScanFileTask } from './types.js';
 

@@ -1,18 +1,13 @@
 // One value as its JSON members: `,"Value":[…]`, `,"InlineBinary":"…"`, `,"BulkDataURI":"…"`, or nothing for an
 // empty one (PS3.18 F.2.5). Decides what is inline and what is bulk.
-import type { FastBuffer } from '../scan/byte-window.js';
-import {
-  BULK_DEPTH_MAX,
-  INLINE_BINARY_BYTES_MAX,
-  INLINE_TEXT_BYTES_MAX,
-  INLINE_VALUE_BYTES_MAX,
-} from '../scan/limits.js';
-import type { Context } from '../scan/scan-context.js';
-import type { ScanState } from '../scan/scan-state.js';
+import type { FastBuffer } from '../byte-window.js';
+import { asciiBytes } from '../json/json-bytes.js';
+import { numbersJson } from '../json/number-json.js';
+import { writeText } from '../json/text-json.js';
+import { BULK_DEPTH_MAX, INLINE_BINARY_BYTES_MAX, INLINE_TEXT_BYTES_MAX, INLINE_VALUE_BYTES_MAX } from '../limits.js';
 import { Kind, type Vr } from '../vr.js';
-import { asciiBytes } from './json-bytes.js';
-import { numbersJson } from './number-json.js';
-import { writeText } from './text-json.js';
+import type { Context } from './scan-context.js';
+import type { ScanState } from './scan-state.js';
 
 /** Whether a value goes by reference: PS3.18 F.2.6 allows it for its VR, and it is long. Pixel Data always does. */
 export function isBulk(vr: Vr, length: number, depth: number): boolean {

@@ -1,6 +1,6 @@
 // A view of a ByteSource through which the scanner reads: over memory it is the whole of it and never
 // moves; over anything else it is one page that moves along. Callers check bounds before they ask.
-import { ArchiveError, invariant } from '../../tiering/core/errors.js';
+import { ArchiveError, invariant } from '../tiering/core/errors.js';
 import type { ByteSource } from './byte-source.js';
 import { HEADER_PAGE_BYTES } from './limits.js';
 
