@@ -1,6 +1,6 @@
-// The keyring on disk: read with its mode checked, and written once, for a new archive, so that only its owner reads it.
+// The keyring on disk: read with its mode checked, and written so that only its owner reads it and a crash never loses it.
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock, Random } from '../tiering/core/clock.js';
 import { ArchiveError } from '../tiering/core/errors.js';
@@ -41,20 +41,43 @@ export function readKeyring(path: string): Keyring {
 export async function createKeyring(path: string, clock: Clock, random: Random): Promise<Keyring> {
   const keyring = generateKeyring({ random, clock });
   mkdirSync(dirname(path), { recursive: true });
+  await writeKeyring(path, keyring);
+  return keyring;
+}
+
+/** Writes a keyring where there is none yet, mode 0600, durable before it resolves. CONFLICT when the file exists. */
+async function writeKeyring(path: string, keyring: Keyring): Promise<void> {
   const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
     throw new ArchiveError('CONFLICT', `keyring ${path} exists already; it is never overwritten`, { cause: error });
   });
+  await fill(file, keyring);
+  await syncFolder(path);
+}
+
+/** Puts a changed keyring in the place of the file: at every moment one of the two is there whole. Durable when it resolves. */
+export async function replaceKeyring(path: string, keyring: Keyring): Promise<void> {
+  const next = `${path}.new`;
+  // What a crash left there may have another mode.
+  await rm(next, { force: true });
+  await fill(await open(next, 'wx', 0o600), keyring);
+  await rename(next, path);
+  await syncFolder(path);
+}
+
+async function fill(file: FileHandle, keyring: Keyring): Promise<void> {
   try {
     await file.writeFile(serializeKeyring(keyring));
     await file.sync();
   } finally {
     await file.close();
   }
+}
+
+async function syncFolder(path: string): Promise<void> {
   const folder = await open(dirname(path), 'r');
   try {
     await folder.sync();
   } finally {
     await folder.close();
   }
-  return keyring;
 }

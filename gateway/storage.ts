@@ -14,7 +14,7 @@ import type { Index } from '../tiering/index/index.js';
 import { openSqliteIndex } from '../tiering/index/sqlite/open-sqlite-index.js';
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js';
 import type { Config, ReplicaConfig } from './config.js';
-import { createKeyring, keyringExists, readKeyring } from './keyring-file.js';
+import { createKeyring, keyringExists, readKeyring, replaceKeyring } from './keyring-file.js';
 import { openStore, type StoreEnvironment } from './replica-stores.js';
 
 export interface Storage {
@@ -23,6 +23,7 @@ export interface Storage {
   readonly replicas: ReplicaSet;
   readonly pool: WorkerPool;
   readonly keyring: Keyring;
+  readonly saveKeyring: (keyring: Keyring) => Promise<void>;
   readonly policy: Partial<Policy>;
 }
 
@@ -53,6 +54,7 @@ export async function openStorage(config: Config, options: StorageOptions): Prom
     return {
       index,
       keyring,
+      saveKeyring: (changed) => replaceKeyring(config.cold.keyring, changed),
       replicas,
       volumes: config.hot.volumes.map((volume) => volumeSource(index, volume, keyring.archiveId, ownerEpoch, options)),
       pool: createWorkerPool(config.workers.threads === 'auto' ? {} : { threads: config.workers.threads }),

@@ -13,20 +13,28 @@ export async function runJob(
   request: { readonly kind: string; readonly [key: string]: unknown },
   json: boolean,
 ): Promise<ExitCode> {
-  const line = createProgressLine(io.stderr, request.kind, () => performance.now());
-  let job: JobView;
-  try {
-    job = await client.runJob(request, ({ progress }) => {
-      if (progress !== null) line.update(progress);
-    });
-  } finally {
-    line.end();
-  }
+  const job = await followJob(io, client, request);
   if (json)
     printJson(io, { id: job.id, state: job.state, ...job.report, ...(job.error === null ? {} : { error: job.error }) });
   else print(io, describeJob(job));
   for (const { item, code, detail } of failuresOf(job)) note(io, `  ${item}: ${code}: ${detail}`);
   return exitCodeOfJob(job.state);
+}
+
+/** The job at its end, its progress shown meanwhile. */
+export async function followJob(
+  io: Io,
+  client: ServerClient,
+  request: { readonly kind: string; readonly [key: string]: unknown },
+): Promise<JobView> {
+  const line = createProgressLine(io.stderr, request.kind, () => performance.now());
+  try {
+    return await client.runJob(request, ({ progress }) => {
+      if (progress !== null) line.update(progress);
+    });
+  } finally {
+    line.end();
+  }
 }
 
 function failuresOf(job: JobView): readonly { item: string; code: string; detail: string }[] {

@@ -116,6 +116,7 @@ describe('the command line', () => {
       'extract',
       'import',
       'jobs',
+      'keys',
       'replica',
       'config',
     ]) {
@@ -215,6 +216,58 @@ describe('commands that talk to the server', () => {
       { kind: 'scrub', deep: true },
       { kind: 'repair' },
     ]);
+  });
+
+  it('rotate keys and remove one only with --yes, and say what they would do without', async () => {
+    const report = {
+      key: 'k2',
+      resumed: false,
+      packs: 3,
+      rewrapped: 4,
+      removed: 12,
+      failures: [],
+      unavailable: ['r2'],
+    };
+    const { url, seen } = await startServer(jobAnswers(job('partly', { kind: 'rotate-keys', report })));
+    const planned = await filmroom(['keys', 'rotate', '--server', url]);
+    expect(planned).toMatchObject({ code: 2, stdout: '' });
+    expect(planned.stderr).toContain('Nothing was done. Give --yes');
+    expect((await filmroom(['keys', 'remove', 'k1', '--server', url])).code).toBe(2);
+    expect(seen).toEqual([]);
+    const rotated = await filmroom(['keys', 'rotate', '--resume', '--server', url]);
+    expect(rotated).toMatchObject({ code: 3 });
+    expect(rotated.stdout).toContain('4 wrapped anew under k2, 12 older objects removed');
+    expect(rotated.stderr).toContain('r2: did not answer');
+    expect((await filmroom(['keys', 'rotate', '--yes', '--json', '--server', url])).stdout).toContain('"key": "k2"');
+    await filmroom(['keys', 'remove', 'k1', '--yes', '--server', url]);
+    expect(seen.filter((one) => one.method === 'POST').map((one) => one.body)).toEqual([
+      { kind: 'rotate-keys', resume: true },
+      { kind: 'rotate-keys', resume: false },
+      { kind: 'remove-key', key: 'k1' },
+    ]);
+  });
+
+  it('list keys with what each replica holds under them', async () => {
+    const use = (id: string, current: boolean, manifests: number) => ({
+      id,
+      createdAt: current ? '2026-01-02T03:04:05.000Z' : null,
+      current,
+      replicas: [{ name: 'r1', manifests, tombstones: 1 }],
+      index: { packs: manifests, tombstones: 1 },
+    });
+    const report = {
+      archiveId: 'a',
+      keys: [use('k1', false, 2), use('k2', true, 3)],
+      objects: 7,
+      unreadable: [],
+      unavailable: [],
+    };
+    const { url } = await startServer(jobAnswers(job('done', { kind: 'list-keys', report })));
+    const { code, stdout } = await filmroom(['keys', 'list', '--server', url]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/KEY +MADE +r1 +INDEX/);
+    expect(stdout).toMatch(/k1 \(not in the keyring\) +2 \+ 1 +2 \+ 1/);
+    expect(stdout).toMatch(/k2 \(current\) +2026-01-02 +3 \+ 1/);
   });
 
   it('give the words of a refusal', async () => {

@@ -7,6 +7,7 @@ import { extractCommand } from './commands/extract.js';
 import { importCommand } from './commands/import.js';
 import { initCommand } from './commands/init.js';
 import { jobsCommand } from './commands/jobs.js';
+import { keysCommand } from './commands/keys.js';
 import { linkCommand } from './commands/link.js';
 import { migrateCommand } from './commands/migrate.js';
 import { rebuildIndexCommand } from './commands/rebuild-index.js';
@@ -34,6 +35,7 @@ const COMMANDS = [
   deleteCommand,
   scrubCommand,
   repairCommand,
+  keysCommand,
   jobsCommand,
   linkCommand,
   replicaCommand,

@@ -6,7 +6,16 @@ import type { Clock } from '../../tiering/core/clock.js';
 import { ArchiveError, codeOf, type ErrorCode } from '../../tiering/core/errors.js';
 
 /** Those that are asked for at /jobs. A delete has an address of its own, since not everybody who operates may delete. */
-export const SELECTION_JOBS = ['migrate', 'recall', 'repatriate', 'scrub', 'repair'] as const;
+export const SELECTION_JOBS = [
+  'migrate',
+  'recall',
+  'repatriate',
+  'scrub',
+  'repair',
+  'list-keys',
+  'rotate-keys',
+  'remove-key',
+] as const;
 export type JobKind = (typeof SELECTION_JOBS)[number] | 'delete';
 /** `partly`: it came to its end, and something in it failed or could not be asked. */
 export type JobState = 'queued' | 'running' | 'done' | 'partly' | 'failed' | 'cancelled';

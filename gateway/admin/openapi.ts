@@ -39,12 +39,14 @@ const schemas = {
   Plan: object({ studies: count, instances: count, bytes: count, online: count, more: { type: 'boolean' } }),
   JobRequest: object(
     {
-      kind: { enum: ['migrate', 'recall', 'repatriate', 'scrub', 'repair'] },
+      kind: { enum: ['migrate', 'recall', 'repatriate', 'scrub', 'repair', 'list-keys', 'rotate-keys', 'remove-key'] },
       ...selection,
       keepHot: { type: 'boolean', description: 'migrate: protect and prove, and keep the hot copies' },
       deep: { type: 'boolean', description: 'scrub: read and hash every object' },
+      resume: { type: 'boolean', description: 'rotate-keys: make no new key, take the last rotation to its end' },
+      key: { ...text, description: 'remove-key: id of the key that leaves the keyring' },
     },
-    [...Object.keys(selection), 'keepHot', 'deep'],
+    [...Object.keys(selection), 'keepHot', 'deep', 'resume', 'key'],
   ),
   LinkRequest: object(
     {

@@ -36,6 +36,8 @@ const jobSchema = z.strictObject({
   ...selectionShape,
   keepHot: z.boolean().optional(),
   deep: z.boolean().optional(),
+  resume: z.boolean().optional(),
+  key: z.string().min(1).max(64).optional(),
 });
 
 export interface JobRequest {
@@ -43,6 +45,9 @@ export interface JobRequest {
   readonly selection: Selection;
   readonly keepHot: boolean;
   readonly deep: boolean;
+  readonly resume: boolean;
+  /** Of remove-key; else empty. */
+  readonly key: string;
 }
 
 /** The body as the schema has it. INVALID with the key that is wrong. */
@@ -71,12 +76,19 @@ export function parseLinkRequest(body: unknown): LinkRequest {
   return { studies: studies.map((study) => parseStudyUid(study)), lifeMs, name };
 }
 
+/** Jobs that are always about the whole archive. */
+const WHOLE: ReadonlySet<JobKind> = new Set(['scrub', 'repair', 'list-keys', 'rotate-keys', 'remove-key']);
+
 /** Keys that have no meaning for the kind are refused rather than ignored: a scrub of one study is not a thing. */
 export function parseJobRequest(body: unknown, nowMs: number): JobRequest {
-  const { kind, keepHot, deep, ...selection } = checked(jobSchema, body);
+  const { kind, keepHot, deep, resume, key, ...selection } = checked(jobSchema, body);
   if (keepHot !== undefined && kind !== 'migrate') throw new ArchiveError('INVALID', 'keepHot: only migrate has it');
   if (deep !== undefined && kind !== 'scrub') throw new ArchiveError('INVALID', 'deep: only scrub has it');
-  const whole = kind === 'scrub' || kind === 'repair';
+  if (resume !== undefined && kind !== 'rotate-keys')
+    throw new ArchiveError('INVALID', 'resume: only rotate-keys has it');
+  if ((key !== undefined) !== (kind === 'remove-key'))
+    throw new ArchiveError('INVALID', 'key: remove-key needs it, and nothing else has it');
+  const whole = WHOLE.has(kind);
   const stray = Object.keys(selection)[0];
   if (whole && stray !== undefined)
     throw new ArchiveError('INVALID', `${stray}: ${kind} is always of the whole archive`);
@@ -85,6 +97,8 @@ export function parseJobRequest(body: unknown, nowMs: number): JobRequest {
     selection: whole ? {} : selectionOf(selection, nowMs),
     keepHot: keepHot ?? false,
     deep: deep ?? false,
+    resume: resume ?? false,
+    key: key ?? '',
   };
 }
 
@@ -124,7 +138,7 @@ function matchesOf(query: Readonly<Record<string, string>>): QuerySpec['matches'
 
 /** The archive's own call for a job. */
 export function jobWork(archive: Archive, request: JobRequest): (options: JobOptions) => Promise<JobReport> {
-  const { kind, selection, keepHot, deep } = request;
+  const { kind, selection, keepHot, deep, resume, key } = request;
   switch (kind) {
     case 'migrate':
       return (options) => archive.migrate(selection, { ...options, keepHot });
@@ -135,5 +149,11 @@ export function jobWork(archive: Archive, request: JobRequest): (options: JobOpt
       return (options) => archive.scrub({ ...options, deep });
     case 'repair':
       return (options) => archive.repair(options);
+    case 'list-keys':
+      return (options) => archive.countKeys(options);
+    case 'rotate-keys':
+      return (options) => archive.rotateKeys({ ...options, resume });
+    case 'remove-key':
+      return (options) => archive.removeKey(key, options);
   }
 }

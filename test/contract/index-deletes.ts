@@ -156,6 +156,22 @@ function describeRecords(index: () => Index): void {
     expect(await collect(index().tombstones({}))).toMatchObject([{ name: record.name, object: record.object }]);
   });
 
+  it('take another object for the same delete, which no replica holds yet', async () => {
+    const record = tombstone(7, some);
+    const again = tombstone(7, some, 'under a new key');
+    await index().bury([record]);
+    await index().setTombstonePlacement(record.name, R1);
+    await index().resealTombstone(record.name, again);
+    expect(await collect(index().tombstones({}))).toEqual([
+      { ...again, entries: record.entries, tray: null, replicas: [] },
+    ]);
+    expect(await names(index(), { lackingOn: [R1] })).toEqual([again.name]);
+    await expect(index().resealTombstone(record.name, again)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await index().setTombstonePlacement(again.name, R1);
+    await index().resealTombstone(again.name, again);
+    expect(await collect(index().tombstones({}))).toMatchObject([{ name: again.name, replicas: [R1] }]);
+  });
+
   it('keep their tray until a later one holds them', async () => {
     await index().addPack(newPack(2));
     const record = tombstone(7, some);

@@ -110,6 +110,30 @@ function describeRecords(index: () => Index): void {
     expect((await index().pack(packId(1)))?.manifest).toEqual({ name: manifestName(2), generation: 2 });
   });
 
+  it('take another wrap of the same key with the manifest that says so, or neither', async () => {
+    await index().addPack(newPack(1, { kind: 'pack' }));
+    const { kekId: _kek, ...rest } = seal(1);
+    const wrap = { ...rest, kekId: 'k2', wrapSalt: new Uint8Array(32).fill(9), wrappedDek: new Uint8Array(48).fill(9) };
+    const second = { name: manifestName(2), generation: 2 };
+    await expect(index().rewrap(packId(1), wrap, second)).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(index().rewrap(packId(2), wrap, second)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await index().setSeal(packId(1), seal(1));
+    await index().setManifest(packId(1), { name: manifestName(1), generation: 1 });
+    await expect(
+      index().rewrap(packId(1), { ...wrap, dekId: new Uint8Array(16).fill(7) }, second),
+    ).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+    expect(await index().pack(packId(1))).toMatchObject({ seal: seal(1), manifest: { generation: 1 } });
+    await index().rewrap(packId(1), wrap, second);
+    await expect(
+      index().rewrap(packId(1), { ...wrap, kekId: 'k3' }, { name: manifestName(1), generation: 1 }),
+    ).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await index().pack(packId(1))).toMatchObject({ seal: wrap, manifest: second });
+    await index().rewrap(packId(1), { ...wrap, kekId: 'k3' }, null);
+    expect(await index().pack(packId(1))).toMatchObject({ seal: { ...wrap, kekId: 'k3' }, manifest: second });
+  });
+
   it('hold one placement a replica, the last that was set', async () => {
     await index().addPack(newPack(1, { kind: 'pack' }));
     await index().setPlacement(packId(1), { replica: R2, verifiedMs: 1 });

@@ -241,6 +241,9 @@ export class MemoryArchive implements Archive {
   recall = unsupported;
   scrub = unsupported;
   repair = unsupported;
+  countKeys = unsupported;
+  rotateKeys = unsupported;
+  removeKey = unsupported;
   close(): Promise<void> {
     this.#instances.clear();
     return Promise.resolve();

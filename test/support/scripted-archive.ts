@@ -40,6 +40,9 @@ export function scriptedArchive(script: Partial<Archive>): Archive {
     recall: unscripted,
     scrub: unscripted,
     repair: unscripted,
+    countKeys: unscripted,
+    rotateKeys: unscripted,
+    removeKey: unscripted,
     close: () => Promise.resolve(),
     ...script,
   };

@@ -108,6 +108,56 @@ export interface RepairReport {
   readonly failures: readonly JobFailure[];
 }
 
+/** What is wrapped under one key. */
+export interface KeyUse {
+  readonly id: string;
+  /** ISO 8601; null for a key that something is wrapped under and that the keyring lacks. */
+  readonly createdAt: string | null;
+  readonly current: boolean;
+  /** Of every replica that answered. */
+  readonly replicas: readonly {
+    readonly name: ReplicaName;
+    readonly manifests: number;
+    readonly tombstones: number;
+  }[];
+  /** Packs and deletes whose newest wrap the index has under it. */
+  readonly index: { readonly packs: number; readonly tombstones: number };
+}
+
+export interface KeysReport {
+  readonly archiveId: string;
+  /** In the order of the keyring, then those that it lacks. */
+  readonly keys: readonly KeyUse[];
+  /** Manifests and tombstones that were looked at. */
+  readonly objects: number;
+  /** Of these, those whose beginning is not that of one: damage, which scrub looks into. */
+  readonly unreadable: readonly string[];
+  /** Replicas that did not answer, or hold packs and are not configured: what they hold is not counted. */
+  readonly unavailable: readonly string[];
+}
+
+export interface RotateReport {
+  /** The key that everything is wrapped under now. */
+  readonly key: string;
+  /** A rotation that was begun earlier was taken to its end; no new key was made. */
+  readonly resumed: boolean;
+  /** Looked at, and already or now under the key. */
+  readonly packs: number;
+  /** Packs and deletes whose wrap this call replaced. */
+  readonly rewrapped: number;
+  /** Objects under older keys that were removed, after every replica that holds the pack had the newest. */
+  readonly removed: number;
+  readonly failures: readonly JobFailure[];
+  /** Replicas that still hold something older, since they did not answer. */
+  readonly unavailable: readonly string[];
+}
+
+export interface RemoveKeyReport {
+  readonly removed: string;
+  /** Manifests and tombstones on the replicas that were looked at: none needs the key. */
+  readonly objects: number;
+}
+
 export interface RemoveReport {
   /** Deleted by this call. */
   readonly instances: number;
@@ -189,6 +239,18 @@ export interface Archive extends ImageArchive {
   scrub(options?: JobOptions & { readonly deep?: boolean }): Promise<ScrubReport>;
   /** Mends what is noted: from any good replica, or the hot copy. Pays replica debts too. */
   repair(options?: JobOptions): Promise<RepairReport>;
+  /** Which keys there are and what every replica holds under each. */
+  countKeys(options?: JobOptions): Promise<KeysReport>;
+  /**
+   * Makes a new key and wraps every pack and delete on every replica under it; no chunk is touched and nobody who reads notices. What could
+   * not be reached is done by the next call, which then makes no key (nor does it with `resume`). LOCKED while another call about keys runs.
+   */
+  rotateKeys(options?: JobOptions & { readonly resume?: boolean }): Promise<RotateReport>;
+  /**
+   * Takes a key out of the keyring, for ever. INVALID for one that is not in it; CONFLICT for the current one, and while anything is wrapped
+   * under it; UNAVAILABLE while a replica does not answer, since what it holds is not known.
+   */
+  removeKey(key: string, options?: JobOptions): Promise<RemoveKeyReport>;
   /** Stops movers, finishes what is in flight, closes everything below. Idempotent. */
   close(): Promise<void>;
 }

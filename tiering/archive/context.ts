@@ -6,6 +6,7 @@ import type { PackId } from '../core/ids.js';
 import type { Keyring } from '../format/keyring.js';
 import type { PackIds } from '../format/pack-id.js';
 import type { Index } from '../index/index.js';
+import type { KeyHolder } from './keys/key-holder.js';
 import type { PackLocks } from './pacing/pack-locks.js';
 import type { Damage } from './reading/damage.js';
 import type { PackCatalog } from './reading/pack-catalog.js';
@@ -60,7 +61,9 @@ export interface ArchiveContext {
   readonly volumes: VolumeSet;
   readonly replicas: ReplicaSet;
   readonly pool: WorkerPool;
+  /** As it is now; it changes when keys are rotated. */
   readonly keyring: Keyring;
+  readonly keys: KeyHolder;
   readonly policy: Policy;
   readonly clock: Clock;
   readonly random: Random;

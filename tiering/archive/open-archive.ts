@@ -15,6 +15,10 @@ import { Committer } from './intake/committer.js';
 import { Identities } from './intake/identities.js';
 import { IngestBudget } from './intake/ingest-budget.js';
 import { receive } from './intake/receive.js';
+import { countKeys } from './keys/count-keys.js';
+import { KeyHolder } from './keys/key-holder.js';
+import { removeKey } from './keys/remove-key.js';
+import { rotateKeys } from './keys/rotate.js';
 import { PackLocks } from './pacing/pack-locks.js';
 import { Damage } from './reading/damage.js';
 import { readInstance } from './reading/instance-reader.js';
@@ -37,6 +41,8 @@ export interface ArchiveOptions {
   readonly replicas: ReplicaSet;
   readonly pool: WorkerPool;
   readonly keyring: Keyring;
+  /** Keeps a keyring that replaces it: durable when it resolves. Without it keys cannot be rotated. */
+  readonly saveKeyring?: (keyring: Keyring) => Promise<void>;
   readonly policy?: Partial<Policy>;
   readonly clock: Clock;
   readonly random: Random;
@@ -48,6 +54,7 @@ export function createContext(
   options: ArchiveOptions,
   onVolume: (ctx: ArchiveContext, volume: Volume) => Promise<void>,
 ): ArchiveContext {
+  const keys = new KeyHolder(options.keyring, options.saveKeyring);
   const ctx: ArchiveContext = {
     index: options.index,
     volumes: new VolumeSet(options.volumes, {
@@ -56,12 +63,15 @@ export function createContext(
     }),
     replicas: options.replicas,
     pool: options.pool,
-    keyring: options.keyring,
+    get keyring() {
+      return keys.ring;
+    },
+    keys,
     policy: { ...DEFAULT_POLICY, ...options.policy },
     clock: options.clock,
     random: options.random,
     packIds: new PackIds(options.clock, options.random),
-    catalog: new PackCatalog(options.index, options.keyring),
+    catalog: new PackCatalog(options.index, keys),
     damage: new Damage(options.index),
     locks: new PackLocks(),
     log: options.log ?? (() => undefined),
@@ -118,6 +128,9 @@ function assemble(
     recall: (selection, options = {}) => recall(ctx, selection, options),
     scrub: (options = {}) => scrub(ctx, options),
     repair: (options = {}) => repair(ctx, options),
+    countKeys: (options = {}) => countKeys(ctx, options),
+    rotateKeys: (options = {}) => rotateKeys(ctx, options),
+    removeKey: (key, options = {}) => removeKey(ctx, key, options),
     close: () => {
       closing ??= close(ctx, committer, movers, reconciling);
       return closing;

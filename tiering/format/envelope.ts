@@ -5,9 +5,10 @@ import type { Random } from '../core/clock.js';
 import { ArchiveError, invariant } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { derive, KEY_BYTES, NONCE_BYTES, openMessage, requireSuite, sealMessage, TAG_BYTES } from './aead.js';
-import type { Keyring } from './keyring.js';
-import { DEK_ID_BYTES, type DekWrap, unwrapDek, WRAP_SALT_BYTES, WRAPPED_DEK_BYTES } from './keys.js';
+import { currentKek, type Keyring } from './keyring.js';
+import { DEK_ID_BYTES, unwrapDek, WRAP_SALT_BYTES, WRAPPED_DEK_BYTES, wrapDek } from './keys.js';
 import { packIdBytes, packIdOf } from './pack-id.js';
+import type { DekWrap } from './types.js';
 
 export const CLEAR_BYTES = 256;
 
@@ -136,6 +137,26 @@ export function openEnvelope(
   const plain = openMessage(key, NONCE, clearHash, object.subarray(CLEAR_BYTES, object.length - DIGEST_BYTES));
   if (plain === undefined) throw damagedEnvelope(kind, `its body does not match its tag (${clear.id})`);
   return { clear, plain };
+}
+
+/** The same object with its DEK wrapped under the keyring's current key. Errors as `openEnvelope`. */
+export function rewrapEnvelope(kind: EnvelopeKind, bytes: Uint8Array, keyring: Keyring, random: Random): Uint8Array {
+  const { clear, plain } = openEnvelope(kind, bytes, keyring);
+  const { id, suite, dekId } = clear;
+  const dek = unwrapDek(clear, id, keyring);
+  const wrap = wrapDek({ pack: id, dek, dekId, kek: currentKek(keyring), random });
+  return sealEnvelope(kind, { id, seal: { suite, dekId, ...wrap }, dek, plain, random });
+}
+
+/** Bytes of an object that say which key it is wrapped under. */
+export const KEK_HEAD_BYTES = 64;
+
+/** The KEK id that the beginning of a manifest or tombstone names, unauthenticated; undefined when it is the beginning of neither. */
+export function kekIdIn(head: Uint8Array): string | undefined {
+  const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
+  if (bytes.length < KEK_HEAD_BYTES || bytes.toString('latin1', 0, 2) !== 'FR') return undefined;
+  const kekId = bytes.toString('latin1', 32, KEK_HEAD_BYTES).replace(/\0+$/, '');
+  return KEK_ID.test(kekId) ? kekId : undefined;
 }
 
 export function damagedEnvelope(kind: EnvelopeKind, what: string): ArchiveError {

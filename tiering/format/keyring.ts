@@ -1,7 +1,7 @@
 // The keyring: the file that opens an archive, and its text form (docs/format.md 3.1). Each key's id
 // follows from its secret, so that a damaged or mistyped keyring is noticed when it is read.
 import type { Clock, Random } from '../core/clock.js';
-import { ArchiveError } from '../core/errors.js';
+import { ArchiveError, invariant } from '../core/errors.js';
 import { derive, KEY_BYTES } from './aead.js';
 import { arrayField, integerField, jsonRecord, recordOf, textField, UUID } from './fields.js';
 
@@ -61,6 +61,12 @@ export function drawArchiveId(random: Random): string {
 /** The keyring with `kek` added and made current. */
 export function withCurrentKek(keyring: Keyring, kek: Kek): Keyring {
   return { ...keyring, current: kek.id, keys: [...keyring.keys.filter(({ id }) => id !== kek.id), kek] };
+}
+
+/** The keyring without the key `id`, which is not the current one. */
+export function withoutKek(keyring: Keyring, id: string): Keyring {
+  invariant(id !== keyring.current, 'the current key stays in its keyring');
+  return { ...keyring, keys: keyring.keys.filter((kek) => kek.id !== id) };
 }
 
 /** The text of a keyring file. */

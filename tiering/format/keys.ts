@@ -7,7 +7,7 @@ import { derive, KEY_BYTES, NONCE_BYTES, openMessage, SUITE_AES_256_GCM, sealMes
 import { CHUNK_SALT_BYTES, chunkCommitment, chunkSizes } from './chunk.js';
 import { type Kek, type Keyring, kekById } from './keyring.js';
 import { packIdBytes } from './pack-id.js';
-import type { PackSeal } from './types.js';
+import type { DekWrap, PackSeal } from './types.js';
 
 export const DEK_ID_BYTES = 16;
 export const WRAP_SALT_BYTES = 32;
@@ -17,9 +17,6 @@ const INFO = Buffer.from('wrap1', 'latin1');
 /** The wrapping key is used once, so its nonce may be fixed. */
 const NONCE = Buffer.alloc(NONCE_BYTES);
 const NO_AAD = Buffer.alloc(0);
-
-/** How a DEK is wrapped: the part of a seal that rotation replaces. */
-export type DekWrap = Pick<PackSeal, 'kekId' | 'wrapSalt' | 'wrappedDek'>;
 
 /** Wraps a pack's DEK under `kek` with a fresh salt. */
 export function wrapDek(options: {

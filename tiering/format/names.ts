@@ -57,6 +57,11 @@ export function manifestPrefix(pack: PackId): string {
   return `${MANIFEST_PREFIX}${pack}/`;
 }
 
+/** `t/<seq>-`: what all objects of one delete begin with. */
+export function tombstonePrefix(seq: number): string {
+  return `${TOMBSTONE_PREFIX}${seq}-`;
+}
+
 /** `t/<seq>-<sha256>`; `sha256` is of the tombstone object's bytes. */
 export function tombstoneName(seq: number, sha256: Sha256): ObjectKey {
   const name = `t/${seq}-${sha256}`;

@@ -5,7 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import type { Random } from '../core/clock.js';
 import { ArchiveError } from '../core/errors.js';
 import { type ObjectKey, type PackId, parseSha256 } from '../core/ids.js';
-import { damagedEnvelope, type EnvelopeKind, openEnvelope, sealEnvelope } from './envelope.js';
+import { damagedEnvelope, type EnvelopeKind, openEnvelope, rewrapEnvelope, sealEnvelope } from './envelope.js';
 import { integerField, jsonRecord, textField, UUID } from './fields.js';
 import { currentKek, type Keyring } from './keyring.js';
 import { drawDek } from './keys.js';
@@ -34,8 +34,7 @@ export function sealTombstone(options: {
   const body = { version: BODY_VERSION, archive: keyring.archiveId, ...tombstoneFields(tombstone) };
   const plain = gzipSync(JSON.stringify(body), { level: 1 });
   const object = sealEnvelope(KIND, { id, seal, dek, plain, random });
-  const sha256 = parseSha256(createHash('sha256').update(object).digest('hex'));
-  return { name: tombstoneName(tombstone.seq, sha256), object };
+  return { name: nameOf(tombstone.seq, object), object };
 }
 
 /**
@@ -59,4 +58,19 @@ export function openTombstone(bytes: Uint8Array, keyring: Keyring): Tombstone {
     throw new ArchiveError('FOREIGN', `a tombstone is of archive ${archive}, not ${keyring.archiveId}`);
   }
   return parseTombstoneFields(fields);
+}
+
+/** The same delete under the keyring's current key, with the name that its new bytes have. Errors as `openTombstone`. */
+export function rewrapTombstone(
+  bytes: Uint8Array,
+  keyring: Keyring,
+  random: Random,
+): { readonly name: ObjectKey; readonly object: Uint8Array } {
+  const { seq } = openTombstone(bytes, keyring);
+  const object = rewrapEnvelope(KIND, bytes, keyring, random);
+  return { name: nameOf(seq, object), object };
+}
+
+function nameOf(seq: number, object: Uint8Array): ObjectKey {
+  return tombstoneName(seq, parseSha256(createHash('sha256').update(object).digest('hex')));
 }

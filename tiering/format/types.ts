@@ -59,6 +59,9 @@ export interface PackSeal {
   readonly chunks: readonly SealedChunk[];
 }
 
+/** How a DEK is wrapped: the part of a seal that rotation replaces. */
+export type DekWrap = Pick<PackSeal, 'kekId' | 'wrapSalt' | 'wrappedDek'>;
+
 /** The sealed part of a manifest: everything an index needs about one pack. */
 export interface ManifestBody {
   readonly archiveId: string;

@@ -3,7 +3,7 @@
 // test/contract/index.ts. Implementation: index/sqlite/ (writer and readers in threads of their own).
 import type { LevelAttributes } from '../../dicom/instance.js';
 import type { ObjectKey, PackId, ReplicaName, SeriesUid, Sha256, SopUid, StudyUid, VolumeName } from '../core/ids.js';
-import type { PackKind, PackMember, PackSeal, SeriesBundle, Tombstone } from '../format/types.js';
+import type { DekWrap, PackKind, PackMember, PackSeal, SeriesBundle, Tombstone } from '../format/types.js';
 
 /** A study, one of its series, or one instance. `sop` needs `series`. */
 export interface Scope {
@@ -255,6 +255,11 @@ export interface Index {
   tombstones(filter: TombstoneFilter): AsyncIterable<StoredTombstone>;
   /** Notes that a replica holds the delete's object. NOT_FOUND for a name that is not recorded. */
   setTombstonePlacement(name: ObjectKey, replica: ReplicaName): Promise<void>;
+  /**
+   * Puts another sealing of the same delete in place of its object (a new key): no replica holds that one yet. NOT_FOUND for a name
+   * that is not recorded.
+   */
+  resealTombstone(name: ObjectKey, sealed: Pick<TombstoneRecord, 'name' | 'object'>): Promise<void>;
   /** Notes that it does not (any more). */
   removeTombstonePlacement(name: ObjectKey, replica: ReplicaName): Promise<void>;
 
@@ -291,6 +296,15 @@ export interface Index {
   setHot(id: PackId, hot: HotState, volume: VolumeName | null): Promise<void>;
   /** Records what was drawn for sealing. CONFLICT when another seal is there already. */
   setSeal(id: PackId, seal: PackSeal): Promise<void>;
+  /**
+   * Records that the pack's DEK is wrapped anew, and the manifest that says so (null where it has none), in one transaction; the manifest
+   * before it becomes garbage. CONFLICT when the pack has no seal, the seal of another DEK, or a newer manifest.
+   */
+  rewrap(
+    id: PackId,
+    wrap: DekWrap & Pick<PackSeal, 'dekId'>,
+    manifest: { readonly name: ObjectKey; readonly generation: number } | null,
+  ): Promise<void>;
   /** Records a chunk's name before its first PUT. CONFLICT when another name is there. */
   nameChunk(id: PackId, chunk: number, name: ObjectKey): Promise<void>;
   setManifest(id: PackId, manifest: { readonly name: ObjectKey; readonly generation: number }): Promise<void>;

@@ -3,10 +3,10 @@
 import { LRUCache } from 'lru-cache';
 import { ArchiveError } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
-import type { Keyring } from '../../format/keyring.js';
 import { unwrapDek } from '../../format/keys.js';
 import type { PackSeal } from '../../format/types.js';
 import type { Index, PackRecord } from '../../index/index.js';
+import type { KeyHolder } from '../keys/key-holder.js';
 
 /** A record of a 1 GiB pack is about 20 KB with its chunk table. */
 const RECORDS_MAX = 2_000;
@@ -14,15 +14,15 @@ const KEYS_MAX = 10_000;
 
 export class PackCatalog {
   readonly #index: Index;
-  readonly #keyring: Keyring;
+  readonly #keys: KeyHolder;
   readonly #records = new LRUCache<PackId, PackRecord>({ max: RECORDS_MAX });
   /** Counts changes: a record that was read while something changed is not kept. */
   #changes = 0;
   readonly #deks = new LRUCache<PackId, Uint8Array>({ max: KEYS_MAX });
 
-  constructor(index: Index, keyring: Keyring) {
+  constructor(index: Index, keys: KeyHolder) {
     this.#index = index;
-    this.#keyring = keyring;
+    this.#keys = keys;
   }
 
   /** The pack's record, or undefined when the index has none (any more). */
@@ -58,7 +58,7 @@ export class PackCatalog {
   dek(id: PackId, seal: PackSeal): Uint8Array {
     const cached = this.#deks.get(id);
     if (cached !== undefined) return cached;
-    const dek = unwrapDek(seal, id, this.#keyring);
+    const dek = unwrapDek(seal, id, this.#keys.ring);
     this.#deks.set(id, dek);
     return dek;
   }

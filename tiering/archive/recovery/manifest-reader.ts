@@ -6,7 +6,7 @@ import { hasCode } from '../../core/errors.js';
 import type { ObjectKey, PackId } from '../../core/ids.js';
 import type { Keyring } from '../../format/keyring.js';
 import { openManifest } from '../../format/manifest.js';
-import { MANIFEST_PREFIX, parseManifestName } from '../../format/names.js';
+import { MANIFEST_PREFIX, manifestPrefix, parseManifestName } from '../../format/names.js';
 import type { ManifestBody, PackSeal } from '../../format/types.js';
 import type { AdoptedPack } from '../../index/index.js';
 import { inflateJson } from '../packs/bundles.js';
@@ -17,10 +17,14 @@ export interface ManifestRef {
   readonly name: ObjectKey;
 }
 
-/** The newest generation of each pack's manifest that a store lists. */
-export async function newestManifests(store: ObjectStore, signal?: AbortSignal): Promise<Map<PackId, ManifestRef>> {
+/** The newest generation of each pack's manifest that a store lists under `prefix`. */
+export async function newestManifests(
+  store: ObjectStore,
+  signal?: AbortSignal,
+  prefix = MANIFEST_PREFIX,
+): Promise<Map<PackId, ManifestRef>> {
   const newest = new Map<PackId, ManifestRef>();
-  for await (const { key } of store.list(MANIFEST_PREFIX, { signal })) {
+  for await (const { key } of store.list(prefix, { signal })) {
     const name = parseManifestName(key);
     if (name === undefined) continue;
     const known = newest.get(name.pack);
@@ -31,14 +35,23 @@ export async function newestManifests(store: ObjectStore, signal?: AbortSignal):
   return newest;
 }
 
-/** Gets and opens one. CORRUPT, WRONG_KEY, ABSENT and UNAVAILABLE as they are. */
+/**
+ * Gets and opens one, or the newer one that took its place since it was listed. CORRUPT, WRONG_KEY, ABSENT and UNAVAILABLE as they are.
+ */
 export async function fetchManifest(
   store: ObjectStore,
   keyring: Keyring,
   ref: ManifestRef,
   signal?: AbortSignal,
 ): Promise<{ body: ManifestBody; seal: PackSeal }> {
-  return openManifest(await store.get(ref.name, undefined, signal), keyring);
+  try {
+    return openManifest(await store.get(ref.name, undefined, signal), keyring);
+  } catch (error) {
+    if (!hasCode(error, 'ABSENT')) throw error;
+    const newer = (await newestManifests(store, signal, manifestPrefix(ref.pack))).get(ref.pack);
+    if (newer === undefined || newer.generation <= ref.generation) throw error;
+    return openManifest(await store.get(newer.name, undefined, signal), keyring);
+  }
 }
 
 /** The members of a manifest with what the index searches by, taken from its metadata bundles: no pixel is opened. */

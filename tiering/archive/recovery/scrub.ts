@@ -114,8 +114,13 @@ async function scrubObject(
     if (deep && ctx.damage.of(record.id, object.chunk).has(replica))
       await ctx.damage.clear(record.id, object.chunk, replica);
   } catch (error) {
-    if (hasCode(error, 'ABSENT')) await found('missing', 'the replica has no such object');
-    else if (hasCode(error, 'CORRUPT')) await found('corrupt', error.message);
+    if (hasCode(error, 'ABSENT')) {
+      // A manifest that was replaced since the record was read is not missing.
+      const now = object.chunk === -1 ? await ctx.index.pack(record.id) : record;
+      if (now !== undefined && (object.chunk !== -1 || now.manifest?.name === object.name)) {
+        await found('missing', 'the replica has no such object');
+      }
+    } else if (hasCode(error, 'CORRUPT')) await found('corrupt', error.message);
     else if (hasCode(error, 'UNAVAILABLE')) tally.unavailable.add(replica);
     else throw error;
   }

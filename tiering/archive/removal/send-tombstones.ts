@@ -47,7 +47,7 @@ export async function payTombstones(
         signal?.throwIfAborted();
         if (failed.has(replica) || record.replicas.includes(replica)) continue;
         try {
-          await pay(ctx, record, replica, signal);
+          await payTombstone(ctx, record, replica, signal);
           paid += 1;
           bytes += record.object.length;
         } catch (error) {
@@ -61,7 +61,8 @@ export async function payTombstones(
   return { paid, bytes, failed };
 }
 
-async function pay(
+/** Brings one to one replica. */
+export async function payTombstone(
   ctx: ArchiveContext,
   record: StoredTombstone,
   replica: ReplicaName,

@@ -2,7 +2,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { ArchiveError } from '../../core/errors.js';
 import type { ObjectKey, PackId, ReplicaName, VolumeName } from '../../core/ids.js';
-import type { PackSeal, SeriesBundle } from '../../format/types.js';
+import type { DekWrap, PackSeal, SeriesBundle } from '../../format/types.js';
 import type { ChunkException, HotState, NewPack, PackRecord, Placement } from '../index.js';
 import type { Aggregates } from './aggregates.js';
 import { Dictionary } from './dictionary.js';
@@ -122,6 +122,20 @@ export class PackTable {
       throw new ArchiveError('CONFLICT', `pack ${id} is sealed already with other keys or chunks`);
     }
     this.#writeSeal(pack.id, seal);
+  }
+
+  /** As Index.rewrap. */
+  rewrap(
+    id: PackId,
+    { kekId, wrapSalt, wrappedDek, dekId }: DekWrap & Pick<PackSeal, 'dekId'>,
+    manifest: PackRecord['manifest'],
+    nowMs: number,
+  ): void {
+    const pack = this.require(id);
+    if (this.#sql.rewrap.run(kekId, wrapSalt, wrappedDek, pack.id, dekId).changes !== 1) {
+      throw new ArchiveError('CONFLICT', `pack ${id} is not sealed under the key that was wrapped anew`);
+    }
+    if (manifest !== null) this.setManifest(id, manifest, nowMs);
   }
 
   #writeSeal(pack: number, seal: PackSeal): void {
@@ -272,6 +286,9 @@ function prepare(db: Database) {
     seal: prepared<[number], SealRow>('SELECT * FROM seals WHERE pack = ?'),
     addSeal: prepared<[number, number, string, Uint8Array, Uint8Array, Uint8Array]>(
       'INSERT INTO seals (pack, suite, kek_id, wrap_salt, wrapped_dek, dek_id) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    rewrap: prepared<[string, Uint8Array, Uint8Array, number, Uint8Array]>(
+      'UPDATE seals SET kek_id = ?, wrap_salt = ?, wrapped_dek = ? WHERE pack = ? AND dek_id = ?',
     ),
     dropSeal: prepared<[number]>('DELETE FROM seals WHERE pack = ?'),
     chunks: prepared<[number], { name: string | null; bytes: number; salt: Uint8Array }>(

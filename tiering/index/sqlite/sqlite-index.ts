@@ -3,7 +3,7 @@
 import type { Clock } from '../../core/clock.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { ObjectKey, PackId, ReplicaName, SopUid, StudyUid, VolumeName } from '../../core/ids.js';
-import type { PackSeal } from '../../format/types.js';
+import type { DekWrap, PackSeal } from '../../format/types.js';
 import type {
   AdoptedPack,
   ArrivalBatch,
@@ -84,6 +84,10 @@ export class SqliteIndex implements Index {
 
   setTombstonePlacement(name: ObjectKey, replica: ReplicaName) {
     return this.#writer.call('setTombstonePlacement', name, replica);
+  }
+
+  resealTombstone(name: ObjectKey, sealed: Pick<TombstoneRecord, 'name' | 'object'>) {
+    return this.#writer.call('resealTombstone', name, sealed);
   }
 
   removeTombstonePlacement(name: ObjectKey, replica: ReplicaName) {
@@ -176,6 +180,14 @@ export class SqliteIndex implements Index {
 
   setSeal(id: PackId, seal: PackSeal) {
     return this.#writer.call('setSeal', id, seal);
+  }
+
+  rewrap(
+    id: PackId,
+    wrap: DekWrap & Pick<PackSeal, 'dekId'>,
+    manifest: { readonly name: ObjectKey; readonly generation: number } | null,
+  ) {
+    return this.#writer.call('rewrap', id, wrap, manifest, this.#clock.nowMs());
   }
 
   nameChunk(id: PackId, chunk: number, name: ObjectKey) {

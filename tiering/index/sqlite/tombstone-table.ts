@@ -16,6 +16,8 @@ export class TombstoneTable {
   readonly #inTray: Statement<[string], unknown>;
   readonly #place: Statement<[number, number]>;
   readonly #unplace: Statement<[number, number]>;
+  readonly #unplaceAll: Statement<[number]>;
+  readonly #reseal: Statement<[string, Uint8Array, number]>;
   readonly #count: Statement<[number]>;
 
   constructor(db: Database) {
@@ -28,6 +30,8 @@ export class TombstoneTable {
     this.#inTray = db.prepare('SELECT 1 FROM tombstone_records WHERE tray = ? LIMIT 1');
     this.#place = db.prepare('INSERT OR IGNORE INTO tombstone_placements (record, replica) VALUES (?, ?)');
     this.#unplace = db.prepare('DELETE FROM tombstone_placements WHERE record = ? AND replica = ?');
+    this.#unplaceAll = db.prepare('DELETE FROM tombstone_placements WHERE record = ?');
+    this.#reseal = db.prepare('UPDATE tombstone_records SET name = ?, object = ? WHERE id = ?');
     this.#count = db.prepare(
       `UPDATE tombstone_records SET placements = (
          SELECT count(*) FROM tombstone_placements l WHERE l.record = tombstone_records.id) WHERE id = ?`,
@@ -62,6 +66,15 @@ export class TombstoneTable {
   setPlacement(name: ObjectKey, replica: ReplicaName): void {
     const id = this.#require(name);
     this.#place.run(id, this.#replicas.idOf(replica));
+    this.#count.run(id);
+  }
+
+  /** As Index.resealTombstone. */
+  reseal(name: ObjectKey, sealed: Pick<TombstoneRecord, 'name' | 'object'>): void {
+    const id = this.#require(name);
+    if (sealed.name === name) return;
+    this.#reseal.run(sealed.name, sealed.object, id);
+    this.#unplaceAll.run(id);
     this.#count.run(id);
   }
 

@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import { ArchiveError } from '../../core/errors.js';
 import type { ObjectKey, PackId, ReplicaName, StudyUid, VolumeName } from '../../core/ids.js';
-import type { PackMember, PackSeal, SeriesBundle } from '../../format/types.js';
+import type { DekWrap, PackMember, PackSeal, SeriesBundle } from '../../format/types.js';
 import type {
   AdoptedPack,
   ArrivalBatch,
@@ -71,6 +71,8 @@ export function writerMethods(db: Database) {
     },
 
     setTombstonePlacement: (name: ObjectKey, replica: ReplicaName): void => tombstones.setPlacement(name, replica),
+    resealTombstone: (name: ObjectKey, sealed: Pick<TombstoneRecord, 'name' | 'object'>): void =>
+      tombstones.reseal(name, sealed),
     removeTombstonePlacement: (name: ObjectKey, replica: ReplicaName): void =>
       tombstones.removePlacement(name, replica),
 
@@ -107,6 +109,12 @@ export function writerMethods(db: Database) {
     closeTray: (id: PackId, bytes: number): void => packs.closeTray(id, bytes),
     setHot: (id: PackId, hot: HotState, volume: VolumeName | null): void => packs.setHot(id, hot, volume),
     setSeal: (id: PackId, seal: PackSeal): void => packs.setSeal(id, seal),
+    rewrap: (
+      id: PackId,
+      wrap: DekWrap & Pick<PackSeal, 'dekId'>,
+      manifest: PackRecord['manifest'],
+      nowMs: number,
+    ): void => packs.rewrap(id, wrap, manifest, nowMs),
     nameChunk: (id: PackId, chunk: number, name: ObjectKey): void => packs.nameChunk(id, chunk, name),
     setManifest: (id: PackId, manifest: NonNullable<PackRecord['manifest']>, nowMs: number): void =>
       packs.setManifest(id, manifest, nowMs),
