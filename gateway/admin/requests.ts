@@ -77,7 +77,7 @@ export function parseLinkRequest(body: unknown): LinkRequest {
 }
 
 /** Jobs that are always about the whole archive. */
-const WHOLE: ReadonlySet<JobKind> = new Set(['scrub', 'repair', 'list-keys', 'rotate-keys', 'remove-key']);
+const WHOLE: ReadonlySet<JobRequest['kind']> = new Set(['scrub', 'repair', 'list-keys', 'rotate-keys', 'remove-key']);
 
 /** Keys that have no meaning for the kind are refused rather than ignored: a scrub of one study is not a thing. */
 export function parseJobRequest(body: unknown, nowMs: number): JobRequest {
