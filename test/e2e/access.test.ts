@@ -21,7 +21,7 @@ const NOWHERE = {
 type Uids = { readonly study: string; readonly series: string; readonly sop: string };
 
 /** Every resource that a path can name below a study; `#` stands for the level's own path. */
-const LEAVES = ['', '/metadata', '/rendered', '/thumbnail', '/bulkdata'];
+const LEAVES = ['', '/metadata', '/rendered', '/thumbnail', '/bulkdata', '/pixeldata'];
 const INSTANCE_LEAVES = [
   ...['/frames/1', '/frames/1,1', '/frames/1/rendered', '/frames/1/thumbnail', '/rendered/1', '/thumbnail/1'],
   ...['/bulkdata/7FE00010', '/bulkdata/00091001'],
