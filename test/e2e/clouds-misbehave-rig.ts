@@ -1,6 +1,6 @@
 // A whole archive over three real S3 clouds, each behind a proxy that misbehaves on command, and what must hold of it whatever they do:
 // nothing is lost or changed, nothing away is taken for absent, and all is whole again once the clouds behave.
-import { expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import type { Archive } from '../../tiering/archive/archive.js';
 import type { ObjectStore } from '../../tiering/cold/object-store.js';
 import { createS3Store } from '../../tiering/cold/s3/s3-object-store.js';
@@ -10,16 +10,17 @@ import type { ObjectKey } from '../../tiering/core/ids.js';
 import { ArchiveRig, type RigOptions, readAll, storeBytes } from '../support/archive-rig.js';
 import { ChaosProxy } from '../support/chaos-proxy.js';
 import { PHANTOMS, scopeOf, WAIT } from '../support/removal-rig.js';
-import { type Rgw, type RgwSite, startRgw } from '../support/rgw.js';
+import { type Rgw, type RgwSite, rgwInstalled, startRgw } from '../support/rgw.js';
 import { makeBucket } from './gateway-clients.js';
 
+export const isChunk = (key: string) => key.startsWith('c/');
 export type Phantom = (typeof PHANTOMS)[number];
-export const NAMES = ['r1', 'r2', 'r3'] as const;
+export const NAMES: readonly string[] = ['r1', 'r2', 'r3'];
 
 /** Short, so that a hung cloud costs a test a second; an attempt that answers on a busy machine is far below. */
 const IMPATIENT = { idleMs: 1_000, attemptMs: 3_000 } as const;
 
-export class Clouds {
+class Clouds {
   readonly rgw: Rgw;
   readonly proxies: readonly ChaosProxy[];
   #buckets = 0;
@@ -55,7 +56,7 @@ export class Clouds {
       writeQuorum: 2,
       ...options,
       store: async (name) => {
-        const at = NAMES.findIndex((one) => one === name);
+        const at = NAMES.indexOf(name);
         const endpoint = options.endpoints?.[name] ?? this.proxies[at]?.endpoint ?? '';
         return storeAt(this.#site(at), bucket, endpoint);
       },
@@ -75,7 +76,49 @@ function storeAt(site: RgwSite, bucket: string, endpoint: string): ObjectStore {
   return createS3Store({ ...place, ...IMPATIENT, clock: systemClock, random: systemRandom });
 }
 
-export class CloudArchive {
+let clouds: Clouds | undefined;
+const open: CloudArchive[] = [];
+
+/** The proxy in front of one cloud. */
+export function cloud(at: number): ChaosProxy {
+  return clouds?.proxies[at] ?? expect.fail('no such cloud');
+}
+
+export function allClouds(): Clouds {
+  return clouds ?? expect.fail('the clouds are not up');
+}
+
+/** An open archive with nothing in it. */
+export async function warm(options: Parameters<Clouds['archive']>[0] = {}): Promise<CloudArchive> {
+  const one = await allClouds().archive(options);
+  open.push(one);
+  await one.rig.open();
+  return one;
+}
+
+/** An open archive whose studies are all cold. */
+export async function cold(): Promise<CloudArchive> {
+  const one = await warm();
+  await one.storeCold();
+  return one;
+}
+
+/** A suite over three clouds, which behave again after each test. */
+export function describeClouds(title: string, suites: () => void): void {
+  describe.skipIf(!rgwInstalled())(`${title} (needs radosgw, ceph-mon, ceph-osd, ceph-common)`, () => {
+    beforeAll(async () => {
+      clouds = await Clouds.start();
+    });
+    afterAll(() => clouds?.close());
+    afterEach(async () => {
+      for (const one of open.splice(0)) await one.destroy();
+      await clouds?.behave();
+    });
+    suites();
+  });
+}
+
+class CloudArchive {
   readonly rig: ArchiveRig;
   /** The buckets themselves, past the proxies. */
   readonly #direct: readonly ObjectStore[];
@@ -103,7 +146,6 @@ export class CloudArchive {
 
   /** Stored, sealed, on every cloud, and nowhere else. */
   async storeCold(): Promise<void> {
-    await this.rig.open();
     await this.store();
     expect(await this.archive.migrate({ all: true })).toMatchObject({ failures: [] });
     expect((await this.archive.status()).index.studies).toMatchObject({ cold: 3, hot: 0 });
@@ -157,6 +199,13 @@ export class CloudArchive {
     await this.expectEqual(phantoms);
   }
 
+  /** Everything that was put on one cloud is on it once, and is what the others have. */
+  async expectSameKeys(): Promise<void> {
+    const [a, b, c] = await Promise.all(NAMES.map((_, at) => this.keys(at, '')));
+    expect(a).toEqual(b);
+    expect(a).toEqual(c);
+  }
+
   async keys(at: number, prefix: string): Promise<ObjectKey[]> {
     const keys: ObjectKey[] = [];
     for await (const { key } of this.bucket(at).list(prefix)) keys.push(key);
@@ -171,7 +220,7 @@ export class CloudArchive {
   }
 
   /** What a deep scrub says of one cloud: `fault item`, in order. */
-  async findings(name: (typeof NAMES)[number] = 'r1'): Promise<string[]> {
+  async findings(name = 'r1'): Promise<string[]> {
     const { findings } = await this.archive.scrub({ deep: true });
     return findings.flatMap(({ where, item, fault }) => (where === name ? [`${fault} ${item}`] : [])).sort();
   }

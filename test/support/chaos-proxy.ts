@@ -71,8 +71,9 @@ export class ChaosProxy {
   private constructor(upstream: string, seed: number) {
     this.#upstream = new URL(upstream);
     this.#random = generator(seed);
-    this.#server = createServer((request, response) => {
-      this.#serve(request, response).catch(() => request.socket.destroy());
+    this.#server = createServer((incoming, response) => {
+      const { socket } = incoming;
+      this.#serve(incoming, response).catch(() => socket.destroy());
     });
     this.#server.on('connection', (socket) => {
       this.#sockets.add(socket);
@@ -160,21 +161,11 @@ export class ChaosProxy {
     const cutAfter = fault?.name === 'cut-request' ? fault.afterBytes : Number.POSITIVE_INFINITY;
     const body = await bodyOf(incoming, cutAfter);
     if (body === undefined) return void incoming.socket.destroy();
-    switch (fault?.name) {
-      case 'hang':
-        return;
-      case 'swallow':
-        await this.#forward(method, url, headers, body);
-        return;
-      case 'refuse':
-        return send(response, refusal(fault.status, fault.code, method));
-      case 'garbage':
-        return send(response, { head: garbageHead(fault), body: garbageBody(fault) });
-      case 'latency':
-        await sleep(fault.ms);
-        break;
-      default:
-    }
+    if (fault?.name === 'hang') return;
+    if (fault?.name === 'swallow') return void (await this.#forward(method, url, headers, body));
+    if (fault?.name === 'refuse') return send(response, refusal(fault.status, fault.code, method));
+    if (fault?.name === 'garbage') return send(response, { head: garbageHead(fault), body: garbageBody(fault) });
+    if (fault?.name === 'latency') await sleep(fault.ms);
     if (fault?.name === 'ignore-range' && seen.range !== undefined && this.#stored.has(seen.key)) {
       const whole = this.stored(seen.key);
       return send(response, { head: { status: 200, headers: { 'content-length': `${whole.length}` } }, body: whole });
@@ -205,7 +196,9 @@ export class ChaosProxy {
     if (fault?.name === 'change-head') return send(response, { ...answer, head: fault.change(answer.head, incoming) });
     if (fault?.name === 'cut-answer' && answer.body.length > fault.afterBytes) {
       response.writeHead(answer.head.status, answer.head.headers);
-      response.write(answer.body.subarray(0, fault.afterBytes), () => incoming.socket.destroy());
+      // Node takes the socket from the message when it is closed from the other side.
+      const { socket } = incoming;
+      response.write(answer.body.subarray(0, fault.afterBytes), () => socket.destroy());
       return;
     }
     if (fault?.name === 'bandwidth') {

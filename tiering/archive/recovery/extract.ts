@@ -11,7 +11,7 @@ import { unwrapDek } from '../../format/keys.js';
 import type { ManifestBody, PackMember, PackSeal } from '../../format/types.js';
 import type { JobFailure, JobOptions } from '../archive.js';
 import { fetchTombstone, tombstoneNames } from '../removal/read-tombstones.js';
-import { fetchManifest, newestManifests } from './manifest-reader.js';
+import { fetchManifest, listManifests, type ManifestRef } from './manifest-reader.js';
 
 export interface ExtractOptions extends JobOptions {
   readonly store: ObjectStore;
@@ -33,15 +33,16 @@ export interface ExtractReport {
 export async function extractReplica(options: ExtractOptions): Promise<ExtractReport> {
   const failures: JobFailure[] = [];
   const dead = await deletedIn(options, failures);
-  const manifests = await newestManifests(options.store, options.signal);
+  const manifests = await listManifests(options.store, options.signal);
   const done = new Map<SopUid, number>();
   let instances = 0;
   let bytes = 0;
   let packs = 0;
-  for (const ref of [...manifests.values()].sort((a, b) => (a.pack < b.pack ? -1 : 1))) {
-    options.signal?.throwIfAborted();
+  for (const [, refs] of [...manifests].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const newest = await newestThatOpens(options, refs, failures);
+    if (newest === undefined) continue;
+    const { ref, body, seal } = newest;
     try {
-      const { body, seal } = await fetchManifest(options.store, options.keyring, ref, options.signal);
       const dek = unwrapDek(seal, body.pack, options.keyring);
       for (const member of body.members) {
         if (member.seq < (dead.get(`${member.sop} ${member.sha256}`) ?? 0)) continue;
@@ -74,6 +75,22 @@ export async function extractReplica(options: ExtractOptions): Promise<ExtractRe
     });
   }
   return { instances, bytes, failures };
+}
+
+async function newestThatOpens(
+  options: ExtractOptions,
+  refs: readonly ManifestRef[],
+  failures: JobFailure[],
+): Promise<{ ref: ManifestRef; body: ManifestBody; seal: PackSeal } | undefined> {
+  for (const ref of refs) {
+    options.signal?.throwIfAborted();
+    try {
+      return await fetchManifest(options.store, options.keyring, ref, options.signal);
+    } catch (error) {
+      failures.push(failure(options, ref.name, error));
+    }
+  }
+  return undefined;
 }
 
 /** What the replica says was deleted: for `<SOP UID> <SHA-256>` the seq of the last delete. */

@@ -10,7 +10,14 @@ import type { JobFailure, JobOptions } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { noteUnread } from '../removal/provisional.js';
 import { takeTombstones } from '../removal/read-tombstones.js';
-import { adoptable, fetchManifest, isOfThisCopy, type ManifestRef, newestManifests } from './manifest-reader.js';
+import {
+  adoptable,
+  byGeneration,
+  fetchManifest,
+  isOfThisCopy,
+  listManifests,
+  type ManifestRef,
+} from './manifest-reader.js';
 import { importPack, recoverTrays } from './recover.js';
 
 const MANIFESTS_AT_ONCE = 4;
@@ -41,7 +48,7 @@ export async function rebuildIndex(ctx: ArchiveContext, options: JobOptions = {}
   const failures: JobFailure[] = [...deletes.failures];
   const unavailable: ReplicaName[] = [...deletes.unavailable];
   const provisional = await noteUnread(ctx, unavailable);
-  const found = await listManifests(ctx, unavailable, options.signal);
+  const found = await findManifests(ctx, unavailable, options.signal);
   const onVolume = await listPacks(ctx);
   let packs = 0;
   let instances = 0;
@@ -61,15 +68,18 @@ export async function rebuildIndex(ctx: ArchiveContext, options: JobOptions = {}
   };
 
   // Pack ids begin with their time: descending is newest first.
-  const newestFirst = [...found.values()].sort((a, b) => (a.ref.pack < b.ref.pack ? 1 : -1));
-  await forEachLimited(newestFirst, MANIFESTS_AT_ONCE, async (one) => {
-    options.signal?.throwIfAborted();
-    try {
-      done(await adoptFromReplicas(ctx, one, onVolume));
-      onVolume.delete(one.ref.pack);
-    } catch (error) {
-      if (codeOf(error) === 'INTERNAL' || codeOf(error) === 'ABORTED') throw error;
-      failures.push({ item: one.ref.name, code: codeOf(error), detail: (error as Error).message });
+  const newestFirst = [...found].sort(([a], [b]) => (a < b ? 1 : -1));
+  await forEachLimited(newestFirst, MANIFESTS_AT_ONCE, async ([pack, generations]) => {
+    for (const one of generations) {
+      options.signal?.throwIfAborted();
+      try {
+        done(await adoptFromReplicas(ctx, one, onVolume));
+        onVolume.delete(pack);
+        return;
+      } catch (error) {
+        if (codeOf(error) === 'INTERNAL' || codeOf(error) === 'ABORTED') throw error;
+        failures.push({ item: one.ref.name, code: codeOf(error), detail: (error as Error).message });
+      }
     }
   });
   for (const [id, { volume, bytes }] of onVolume) {
@@ -91,25 +101,30 @@ export async function rebuildIndex(ctx: ArchiveContext, options: JobOptions = {}
   return { packs, instances, deletes: deletes.records, unavailable, provisional, failures };
 }
 
-async function listManifests(
+/** Of each pack its manifests, newest first, and who lists each. */
+async function findManifests(
   ctx: ArchiveContext,
   unavailable: ReplicaName[],
   signal: AbortSignal | undefined,
-): Promise<Map<PackId, Found>> {
-  const found = new Map<PackId, Found>();
+): Promise<Map<PackId, Found[]>> {
+  const found = new Map<PackId, Found[]>();
   for (const replica of ctx.replicas.names) {
     try {
-      for (const ref of (await newestManifests(ctx.replicas.store(replica), signal)).values()) {
-        const known = found.get(ref.pack);
-        if (known === undefined || known.ref.generation < ref.generation)
-          found.set(ref.pack, { ref, replicas: [replica] });
-        else if (known.ref.name === ref.name) known.replicas.push(replica);
+      for (const [pack, refs] of await listManifests(ctx.replicas.store(replica), signal)) {
+        const known = found.get(pack) ?? [];
+        for (const ref of refs) {
+          const same = known.find((one) => one.ref.name === ref.name);
+          if (same === undefined) known.push({ ref, replicas: [replica] });
+          else same.replicas.push(replica);
+        }
+        found.set(pack, known);
       }
     } catch (error) {
       if (!isOfThisCopy(error)) throw error;
       if (!unavailable.includes(replica)) unavailable.push(replica);
     }
   }
+  for (const generations of found.values()) generations.sort((a, b) => byGeneration(a.ref, b.ref));
   return found;
 }
 
@@ -129,13 +144,13 @@ async function adoptFromReplicas(
   let last: unknown = null;
   for (const replica of replicas) {
     try {
-      const { body, seal } = await fetchManifest(ctx.replicas.store(replica), ctx.keyring, ref);
+      const { body, seal, ref: opened } = await fetchManifest(ctx.replicas.store(replica), ctx.keyring, ref);
       const file = onVolume.get(ref.pack);
       const whole = file !== undefined && file.bytes >= body.bytes;
       const adopted = await adoptable(body, seal, {
         hot: whole ? 'present' : 'cold',
         volume: whole ? file.volume.name : null,
-        manifest: { name: ref.name, generation: ref.generation },
+        manifest: { name: opened.name, generation: opened.generation },
         // Listed, not proven: nothing is evicted on their word before they were read again.
         placements: replicas.map((name) => ({ replica: name, verifiedMs: 0 })),
       });

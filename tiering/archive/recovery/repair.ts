@@ -1,7 +1,7 @@
 // Repair: mend what scrub and reads have noted, from any good replica or the hot copy, and pay what
 // replicas owe. A chunk is only replaced by bytes that hash to its name; the last readable copy is
 // never overwritten by anything else.
-import { ArchiveError } from '../../core/errors.js';
+import { ArchiveError, hasCode } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
 import type { ChunkException, PackRecord } from '../../index/index.js';
@@ -11,7 +11,7 @@ import { jobFailure } from '../failures.js';
 import { readPackWhole } from '../reading/pack-reader.js';
 import { payTombstones } from '../removal/send-tombstones.js';
 import { proveObject, putProven } from '../tiers/proof.js';
-import { protectPack } from '../tiers/protect.js';
+import { makeManifest, protectPack } from '../tiers/protect.js';
 import { recallPack } from '../tiers/recall.js';
 
 /** Mends every noted fault once and brings lacking replicas up to date. One failure does not stop the rest. */
@@ -82,11 +82,45 @@ async function mendChunk(
       await ctx.damage.clear(pack, chunk, replica);
       return 0;
     }
-    const good = await goodBytes(ctx, record, chunk, name, signal);
-    await putProven(ctx, replica, name, good, signal);
-    await ctx.damage.clear(pack, chunk, replica);
-    return good.length;
+    // Mended together with another copy of it.
+    if (!ctx.damage.of(pack, chunk).has(replica)) return 0;
+    try {
+      const good = await goodBytes(ctx, record, chunk, name, signal);
+      await putProven(ctx, replica, name, good, signal);
+      await ctx.damage.clear(pack, chunk, replica);
+      return good.length;
+    } catch (error) {
+      // Every replica answered and none has it: what it said is in the index.
+      if (chunk === -1 && hasCode(error, 'ABSENT', 'CORRUPT')) return writeManifestAnew(ctx, record, signal);
+      throw error;
+    }
   });
+}
+
+/** The manifest is lost everywhere: its next generation goes to every replica that holds the pack. Resolves with the bytes written. */
+async function writeManifestAnew(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  ctx.log({ level: 'error', event: 'manifest-lost', pack: record.id, detail: 'on every replica; it is written anew' });
+  const { name, bytes } = await makeManifest(ctx, record);
+  const generation = (record.manifest?.generation ?? 0) + 1;
+  const failures: unknown[] = [];
+  for (const { replica } of record.placements) {
+    if (!ctx.replicas.names.includes(replica)) continue;
+    try {
+      await putProven(ctx, replica, name, bytes, signal);
+      await ctx.damage.clear(record.id, -1, replica);
+    } catch (error) {
+      signal?.throwIfAborted();
+      failures.push(error);
+      await ctx.damage.note(record.id, -1, replica, 'missing');
+    }
+  }
+  if (failures.length === record.placements.length) throw failures[0];
+  await ctx.catalog.change(record.id, (index) => index.setManifest(record.id, { name, generation }));
+  return bytes.length;
 }
 
 /** The object's bytes, proven: from another replica, else sealed again from the hot copy (which gives the same bytes). */

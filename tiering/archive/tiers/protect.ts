@@ -207,7 +207,11 @@ async function fetchManifest(
   }
 }
 
-async function makeManifest(ctx: ArchiveContext, record: PackRecord): Promise<{ name: ObjectKey; bytes: Uint8Array }> {
+/** The pack's next manifest, of what the index has of it now. */
+export async function makeManifest(
+  ctx: ArchiveContext,
+  record: PackRecord,
+): Promise<{ name: ObjectKey; bytes: Uint8Array }> {
   const { id, kind, createdMs, bytes: length, seal } = record;
   if (seal === null) throw new ArchiveError('INTERNAL', `pack ${id} has no seal`);
   const { members, bundles } = await ctx.index.packContents(id);
