@@ -84,16 +84,15 @@ async function mendChunk(
     }
     // Mended together with another copy of it.
     if (!ctx.damage.of(pack, chunk).has(replica)) return 0;
-    try {
-      const good = await goodBytes(ctx, record, chunk, name, signal);
-      await putProven(ctx, replica, name, good, signal);
-      await ctx.damage.clear(pack, chunk, replica);
-      return good.length;
-    } catch (error) {
-      // Every replica answered and none has it: what it said is in the index.
-      if (chunk === -1 && hasCode(error, 'ABSENT', 'CORRUPT')) return writeManifestAnew(ctx, record, signal);
+    const good = await goodBytes(ctx, record, chunk, name, signal).catch((error: unknown) => {
+      // Every replica answered and none has the manifest: what it said is in the index.
+      if (chunk === -1 && hasCode(error, 'ABSENT', 'CORRUPT')) return null;
       throw error;
-    }
+    });
+    if (good === null) return writeManifestAnew(ctx, record, signal);
+    await putProven(ctx, replica, name, good, signal);
+    await ctx.damage.clear(pack, chunk, replica);
+    return good.length;
   });
 }
 
