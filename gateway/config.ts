@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { PROVIDER_NAMES } from '../tiering/cold/s3/providers.js';
 import { parseReplicaName, parseStudyUid, parseVolumeName } from '../tiering/core/ids.js';
+import { SUITE_IDS, type SuiteName, type SuiteRule } from '../tiering/format/suites.js';
 import { ACTIONS } from './auth/access.js';
 import { parseDuration, parsePercent } from './units.js';
 
@@ -144,6 +145,9 @@ const schema = section({
   }).prefault({}),
   cold: section({
     keyring: text('a path').default('./data/keyring.json'),
+    suite: choice(['aes-256-gcm', 'sm4-ctr-hmac-sm3']).default('aes-256-gcm'),
+    /** Beside `suite`; what is sealed with any other is refused. */
+    openSuites: z.array(choice(['aes-256-gcm', 'sm4-ctr-hmac-sm3'])).optional(),
     writeQuorum: whole(1, 16).optional(),
     cloudDirectQuorum: whole(1, 16).optional(),
     replicas: list(replica, 'replicas').prefault([
@@ -190,6 +194,7 @@ export interface Config {
   };
   readonly cold: {
     readonly keyring: string;
+    readonly suites: SuiteRule;
     readonly writeQuorum: number;
     readonly cloudDirectQuorum: number;
     readonly replicas: readonly ReplicaConfig[];
@@ -277,6 +282,7 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
     },
     cold: {
       keyring: path(cold.keyring),
+      suites: suiteRule(cold.suite, cold.openSuites ?? []),
       writeQuorum,
       cloudDirectQuorum: cold.cloudDirectQuorum ?? writeQuorum,
       replicas: cold.replicas.map((one) =>
@@ -296,4 +302,9 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
       ...(audit === undefined ? [] : ['audit']),
     ],
   };
+}
+
+function suiteRule(seal: SuiteName, others: readonly SuiteName[]): SuiteRule {
+  const open = new Set([seal, ...others].map((name) => SUITE_IDS[name]));
+  return { seal: SUITE_IDS[seal], open: [...open].sort() };
 }

@@ -5,8 +5,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Policy } from '../tiering/archive/context.js';
 import type { VolumeSource } from '../tiering/archive/volume-set.js';
+import { recordSuites } from '../tiering/cold/replicas/identity.js';
 import { type Replica, ReplicaSet } from '../tiering/cold/replicas/replica-set.js';
-import { ArchiveError } from '../tiering/core/errors.js';
+import { ArchiveError, hasCode } from '../tiering/core/errors.js';
 import type { Keyring } from '../tiering/format/keyring.js';
 import { MANIFEST_PREFIX } from '../tiering/format/names.js';
 import { openLocalVolume } from '../tiering/hot/local-volume.js';
@@ -43,7 +44,7 @@ const SETTING = {
 /** What is given is the archive's to close. On a rejection everything opened so far is closed again. */
 export async function openStorage(config: Config, options: StorageOptions): Promise<Storage> {
   const newIndex = !existsSync(config.index.path);
-  const keyring = await keyringOf(config, newIndex, options);
+  const keyring = { ...(await keyringOf(config, newIndex, options)), suites: config.cold.suites };
   const index = await openSqliteIndex({ path: config.index.path });
   let replicas: ReplicaSet | undefined;
   try {
@@ -152,7 +153,15 @@ async function openReplicas(
   }
   const replicas = setOf(config.cold.replicas, config.cold.writeQuorum, false);
   await replicas.open({ create: false });
+  for (const { name, state } of replicas.state()) {
+    // One that is away now is told at the next start.
+    if (state === 'available') await recordSuites(replicas.store(name), name, keyring.suites.open).catch(ifAway);
+  }
   return replicas;
+}
+
+function ifAway(error: unknown): void {
+  if (!hasCode(error, 'UNAVAILABLE', 'CORRUPT', 'ABSENT', 'FULL')) throw error;
 }
 
 function volumeSource(

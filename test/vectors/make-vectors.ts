@@ -16,6 +16,7 @@ import { currentKek, generateKeyring, serializeKeyring } from '../../tiering/for
 import { drawSeal } from '../../tiering/format/keys.js';
 import { sealManifest } from '../../tiering/format/manifest.js';
 import { chunkName, encodeConfig, manifestName, readmeText } from '../../tiering/format/names.js';
+import { SUITE_IDS } from '../../tiering/format/suites.js';
 import { memberHeader, memberPadding, TAR_END } from '../../tiering/format/tar.js';
 import { sealTombstone } from '../../tiering/format/tombstone.js';
 import type { ManifestBody, PackMember, Tombstone } from '../../tiering/format/types.js';
@@ -66,11 +67,11 @@ function instanceData(at: number, bytes: number): Uint8Array {
   return data;
 }
 
-/** Makes all vectors in memory. Only the gzip parts of the manifest may differ between zlib versions. */
-export function makeVectors(): Vectors {
+/** Makes all vectors of one cipher suite in memory; keyring and pack are the same for each. Only the gzip parts of the manifest may differ between zlib versions. */
+export function makeVectors(suiteId: number = SUITE_IDS['aes-256-gcm']): Vectors {
   const random = fixedRandom();
   const clock: Pick<Clock, 'nowMs'> = { nowMs: () => NOW_MS };
-  const keyring = generateKeyring({ random, clock });
+  const keyring = { ...generateKeyring({ random, clock }), suites: { seal: suiteId, open: [suiteId] } };
   const pieces: Uint8Array[] = [];
   const members: PackMember[] = [];
   const series = parseSeriesUid(`${STUDY}.1`);
@@ -100,7 +101,7 @@ export function makeVectors(): Vectors {
   });
   const pack = Buffer.concat([...pieces, TAR_END]);
 
-  const { seal, dek } = drawSeal({ pack: PACK, bytes: pack.length, kek: currentKek(keyring), random });
+  const { seal, dek } = drawSeal({ pack: PACK, bytes: pack.length, suite: suiteId, kek: currentKek(keyring), random });
   const { suite, dekId } = seal;
   const sealed = seal.chunks.map(({ salt }, chunk) => {
     const object = sealChunk({ plaintext: pack, pack: PACK, chunk, suite, dek, dekId, salt }).sealed;
@@ -128,7 +129,7 @@ export function makeVectors(): Vectors {
   const tombstone = { seq: INSTANCE_BYTES.length + 1, entries };
   const deletion = sealTombstone({ tombstone, id: TOMBSTONE, keyring, random });
   const objects = new Map<string, Uint8Array>([
-    ['config', encodeConfig({ formatVersion: 1, archiveId: keyring.archiveId, ownerEpoch: 1 })],
+    ['config', encodeConfig({ formatVersion: 1, archiveId: keyring.archiveId, ownerEpoch: 1, suites: [suiteId] })],
     ['README.txt', Buffer.from(readmeText(keyring.archiveId))],
     [only.name, only.object],
     [name, manifest],

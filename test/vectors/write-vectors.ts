@@ -2,6 +2,7 @@
 // After `npx tsc`: node dist/test/vectors/write-vectors.js test/vectors
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { SUITE_IDS } from '../../tiering/format/suites.js';
 import { makeVectors } from './make-vectors.js';
 
 const [, , target] = process.argv;
@@ -11,6 +12,9 @@ const files = new Map<string, Uint8Array | string>([
   ['keyring.json', vectors.keyring],
   ['pack.tar', vectors.pack],
   ...[...vectors.objects].map(([name, bytes]) => [`bucket/${name}`, bytes] as const),
+  ...[...makeVectors(SUITE_IDS['sm4-ctr-hmac-sm3']).objects].map(
+    ([name, bytes]) => [`bucket-sm4/${name}`, bytes] as const,
+  ),
 ]);
 for (const [name, bytes] of files) {
   const path = join(target, name);

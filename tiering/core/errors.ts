@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'UNAVAILABLE'
   | 'CORRUPT'
   | 'WRONG_KEY'
+  /** It is intact and sealed with a cipher suite that this archive's configuration does not open. */
+  | 'SUITE_REFUSED'
   /** The index has no such study, series, instance or pack, or it was deleted. The only source of a 404. */
   | 'NOT_FOUND'
   /** Every copy that the index knows of is absent or corrupt, and every replica answered. */

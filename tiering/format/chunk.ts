@@ -1,11 +1,12 @@
 // Chunk v1 (docs/format.md 4): at most 8 MiB of a pack sealed as one object, in segments that open by
 // themselves. Sealing is deterministic; no plaintext leaves before its segment was authenticated (I3).
-import { createCipheriv, createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { ArchiveError, invariant } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { CHUNK_BYTES, SEGMENT_BYTES } from '../core/limits.js';
-import { derive, KEY_BYTES, NONCE_BYTES, requireSuite, TAG_BYTES } from './aead.js';
+import { KEY_BYTES } from './aead.js';
 import { packIdBytes, packIdOf } from './pack-id.js';
+import { type CipherSuite, NONCE_BYTES, suiteOf, TAG_BYTES } from './suites.js';
 
 export const CHUNK_HEADER_BYTES = 160;
 export const CHUNK_SALT_BYTES = 32;
@@ -89,13 +90,9 @@ export function sealChunk(options: ChunkIdentity & { readonly plaintext: Uint8Ar
   for (let segment = 0; segment < segments; segment++) {
     const start = segment * SEGMENT_BYTES;
     const nonce = segmentNonce(segment, segment === segments - 1);
-    const cipher = createCipheriv('aes-256-gcm', keys.key, nonce, { authTagLength: TAG_BYTES });
-    cipher.setAAD(keys.headerHash);
-    const piece = cipher.update(plaintext.subarray(start, start + SEGMENT_BYTES));
-    sealed.set(piece, at);
-    cipher.final();
-    sealed.set(cipher.getAuthTag(), at + piece.length);
-    at += piece.length + TAG_BYTES;
+    const plain = plaintext.subarray(start, start + SEGMENT_BYTES);
+    keys.suite.sealInto(sealed, at, { key: keys.key, nonce, aad: keys.headerHash, plain });
+    at += plain.length + TAG_BYTES;
   }
   invariant(at === sealed.length, 'a sealed chunk has the length that was computed for it');
   return { sealed, commitment: keys.commitment };
@@ -123,15 +120,10 @@ export function openSegments(
     const from = (segment - firstSegment) * SEALED_SEGMENT_BYTES;
     const length = Math.min(SEGMENT_BYTES, chunkBytes - segmentStart);
     const nonce = segmentNonce(segment, segment === lastSegment);
-    const decipher = createDecipheriv('aes-256-gcm', keys.key, nonce, { authTagLength: TAG_BYTES });
-    decipher.setAAD(keys.headerHash);
-    decipher.setAuthTag(bytes.subarray(from + length, from + length + TAG_BYTES));
-    const piece = decipher.update(bytes.subarray(from, from + length));
-    try {
-      decipher.final();
-    } catch {
-      throw corrupt(options, `segment ${segment} does not match its tag`);
-    }
+    const text = bytes.subarray(from, from + length);
+    const tag = bytes.subarray(from + length, from + length + TAG_BYTES);
+    const piece = keys.suite.open({ key: keys.key, nonce, aad: keys.headerHash, text, tag });
+    if (piece === undefined) throw corrupt(options, `segment ${segment} does not match its tag`);
     const cut = piece.subarray(Math.max(0, start - segmentStart), Math.min(length, end - segmentStart));
     plain.set(cut, Math.max(0, segmentStart - start));
   }
@@ -165,7 +157,7 @@ export function readChunkHeader(
   const version = header.readUInt16BE(8);
   if (version !== VERSION)
     throw new ArchiveError('NOT_SUPPORTED', `a chunk of version ${version}; this filmroom reads 1`);
-  requireSuite(header.readUInt16BE(10));
+  suiteOf(header.readUInt16BE(10));
   const chunkBytes = Number(header.readBigUInt64BE(24));
   const reserved = header.readUInt32BE(20) !== 0 || header.subarray(96, HASHED_BYTES).some((byte) => byte !== 0);
   if (header.readUInt32BE(12) !== SEGMENT_BYTES || reserved || !isChunkBytes(chunkBytes)) {
@@ -191,6 +183,7 @@ function headerPack(header: Buffer): PackId {
 }
 
 interface ChunkKeys {
+  readonly suite: CipherSuite;
   /** The header without its commitment. */
   readonly hashed: Buffer;
   readonly headerHash: Buffer;
@@ -199,8 +192,8 @@ interface ChunkKeys {
 }
 
 function chunkKeys(options: ChunkIdentity & { readonly dek: Uint8Array; readonly chunkBytes: number }): ChunkKeys {
-  const { pack, chunk, suite, dek, dekId, salt, chunkBytes } = options;
-  requireSuite(suite);
+  const { pack, chunk, dek, dekId, salt, chunkBytes } = options;
+  const suite = suiteOf(options.suite);
   invariant(isChunkBytes(chunkBytes), `a chunk has 1 to ${CHUNK_BYTES} bytes, not ${chunkBytes}`);
   invariant(Number.isInteger(chunk) && chunk >= 0 && chunk <= 0xffffffff, `not a chunk number: ${chunk}`);
   invariant(dek.length === KEY_BYTES && dekId.length === 16, 'a DEK has 32 bytes and its id 16');
@@ -208,18 +201,19 @@ function chunkKeys(options: ChunkIdentity & { readonly dek: Uint8Array; readonly
   const hashed = Buffer.alloc(HASHED_BYTES);
   hashed.set(MAGIC);
   hashed.writeUInt16BE(VERSION, 8);
-  hashed.writeUInt16BE(suite, 10);
+  hashed.writeUInt16BE(suite.id, 10);
   hashed.writeUInt32BE(SEGMENT_BYTES, 12);
   hashed.writeUInt32BE(chunk, 16);
   hashed.writeBigUInt64BE(BigInt(chunkBytes), 24);
   hashed.set(packIdBytes(pack), 32);
   hashed.set(dekId, 48);
   hashed.set(salt, 64);
-  const headerHash = createHash('sha256').update(hashed).digest();
-  const keys = derive(dek, salt, Buffer.concat([INFO, headerHash]), KEY_BYTES + COMMITMENT_BYTES);
+  const headerHash = suite.hash(hashed);
+  const { keyBytes } = suite;
+  const keys = suite.derive(dek, salt, Buffer.concat([INFO, headerHash]), keyBytes + COMMITMENT_BYTES);
   // A copy: the commitment is given out, and must not take the key along in its ArrayBuffer.
-  const commitment = Uint8Array.from(keys.subarray(KEY_BYTES));
-  return { hashed, headerHash, key: keys.subarray(0, KEY_BYTES), commitment };
+  const commitment = Uint8Array.from(keys.subarray(keyBytes));
+  return { suite, hashed, headerHash, key: keys.subarray(0, keyBytes), commitment };
 }
 
 function openingKeys(options: ChunkOpening): ChunkKeys {

@@ -4,10 +4,10 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../core/clock.js';
 import { ArchiveError, invariant } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
-import { derive, KEY_BYTES, NONCE_BYTES, openMessage, requireSuite, sealMessage, TAG_BYTES } from './aead.js';
 import { currentKek, type Keyring } from './keyring.js';
 import { DEK_ID_BYTES, unwrapDek, WRAP_SALT_BYTES, WRAPPED_DEK_BYTES, wrapDek } from './keys.js';
 import { packIdBytes, packIdOf } from './pack-id.js';
+import { type CipherSuite, NONCE_BYTES, openMessage, sealMessage, suiteOf, TAG_BYTES } from './suites.js';
 import type { DekWrap } from './types.js';
 
 export const CLEAR_BYTES = 256;
@@ -56,7 +56,7 @@ export function sealEnvelope(
   },
 ): Uint8Array {
   const { id, seal, dek, plain, random } = options;
-  requireSuite(seal.suite);
+  const suite = suiteOf(seal.suite);
   invariant(KEK_ID.test(seal.kekId) && seal.wrapSalt.length === WRAP_SALT_BYTES, 'a seal names its KEK and salt');
   invariant(seal.dekId.length === DEK_ID_BYTES && seal.wrappedDek.length === WRAPPED_DEK_BYTES, 'a seal has its DEK');
   const bodySalt = random.bytes(32);
@@ -73,9 +73,9 @@ export function sealEnvelope(
   clear.set(seal.wrappedDek, 112);
   clear.set(bodySalt, 160);
   clear.writeBigUInt64BE(BigInt(plain.length), 192);
-  const { key, commitment, clearHash } = bodyKeys(kind, dek, clear);
+  const { key, commitment, clearHash } = bodyKeys(kind, suite, dek, clear);
   clear.set(commitment, HASHED_BYTES);
-  const sealed = sealMessage(key, NONCE, clearHash, plain);
+  const sealed = sealMessage(suite, { key, nonce: NONCE, aad: clearHash, plain });
   const digest = createHash('sha256').update(clear).update(sealed).digest();
   const length = clear.length + sealed.length + digest.length;
   if (length > kind.bytesMax) throw new ArchiveError('LIMIT', `a ${kind.what} of ${length} bytes is too long`);
@@ -101,7 +101,7 @@ export function readEnvelopeClear(kind: EnvelopeKind, bytes: Uint8Array): Envelo
     throw new ArchiveError('NOT_SUPPORTED', `a ${kind.what} of version ${version}; this filmroom reads ${VERSION}`);
   }
   const suite = object.readUInt16BE(10);
-  requireSuite(suite);
+  suiteOf(suite);
   const kekId = object.toString('latin1', 32, 64).replace(/\0+$/, '');
   const reserved = object.readUInt32BE(12) !== 0 || object.subarray(200, HASHED_BYTES).some((byte) => byte !== 0);
   if (reserved || !KEK_ID.test(kekId) || object.readBigUInt64BE(192) !== BigInt(bodyBytes)) {
@@ -120,7 +120,7 @@ export function readEnvelopeClear(kind: EnvelopeKind, bytes: Uint8Array): Envelo
   };
 }
 
-/** The body, authenticated. Errors as `readEnvelopeClear`, and WRONG_KEY when the keyring lacks its KEK (named) or does not open it. */
+/** The body, authenticated. Errors as `readEnvelopeClear`, WRONG_KEY when the keyring lacks its KEK (named) or does not open it, SUITE_REFUSED when the archive does not open its suite. */
 export function openEnvelope(
   kind: EnvelopeKind,
   bytes: Uint8Array,
@@ -129,12 +129,14 @@ export function openEnvelope(
   const clear = readEnvelopeClear(kind, bytes);
   const dek = unwrapDek(clear, clear.id, keyring);
   const object = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { key, commitment, clearHash } = bodyKeys(kind, dek, object);
+  const suite = suiteOf(clear.suite);
+  const { key, commitment, clearHash } = bodyKeys(kind, suite, dek, object);
   // The wrap was authenticated, so the key is the right one, and what differs was changed.
   if (!timingSafeEqual(commitment, object.subarray(HASHED_BYTES, CLEAR_BYTES))) {
     throw damagedEnvelope(kind, `its commitment does not match (${clear.id})`);
   }
-  const plain = openMessage(key, NONCE, clearHash, object.subarray(CLEAR_BYTES, object.length - DIGEST_BYTES));
+  const sealed = object.subarray(CLEAR_BYTES, object.length - DIGEST_BYTES);
+  const plain = openMessage(suite, { key, nonce: NONCE, aad: clearHash, sealed });
   if (plain === undefined) throw damagedEnvelope(kind, `its body does not match its tag (${clear.id})`);
   return { clear, plain };
 }
@@ -144,7 +146,7 @@ export function rewrapEnvelope(kind: EnvelopeKind, bytes: Uint8Array, keyring: K
   const { clear, plain } = openEnvelope(kind, bytes, keyring);
   const { id, suite, dekId } = clear;
   const dek = unwrapDek(clear, id, keyring);
-  const wrap = wrapDek({ pack: id, dek, dekId, kek: currentKek(keyring), random });
+  const wrap = wrapDek({ pack: id, suite, dek, dekId, kek: currentKek(keyring), random });
   return sealEnvelope(kind, { id, seal: { suite, dekId, ...wrap }, dek, plain, random });
 }
 
@@ -165,13 +167,15 @@ export function damagedEnvelope(kind: EnvelopeKind, what: string): ArchiveError 
 
 function bodyKeys(
   kind: EnvelopeKind,
+  suite: CipherSuite,
   dek: Uint8Array,
   clear: Buffer,
 ): { readonly key: Buffer; readonly commitment: Buffer; readonly clearHash: Buffer } {
-  const clearHash = createHash('sha256').update(clear.subarray(0, HASHED_BYTES)).digest();
+  const clearHash = suite.hash(clear.subarray(0, HASHED_BYTES));
   const info = Buffer.concat([kind.info, clearHash]);
-  const keys = derive(dek, clear.subarray(160, 192), info, KEY_BYTES + COMMITMENT_BYTES);
-  return { key: keys.subarray(0, KEY_BYTES), commitment: keys.subarray(KEY_BYTES), clearHash };
+  const { keyBytes } = suite;
+  const keys = suite.derive(dek, clear.subarray(160, 192), info, keyBytes + COMMITMENT_BYTES);
+  return { key: keys.subarray(0, keyBytes), commitment: keys.subarray(keyBytes), clearHash };
 }
 
 function idOf(kind: EnvelopeKind, object: Buffer): PackId {

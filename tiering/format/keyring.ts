@@ -4,6 +4,7 @@ import type { Clock, Random } from '../core/clock.js';
 import { ArchiveError, invariant } from '../core/errors.js';
 import { derive, KEY_BYTES } from './aead.js';
 import { arrayField, integerField, jsonRecord, recordOf, textField, UUID } from './fields.js';
+import { AES_ALONE, type SuiteRule } from './suites.js';
 
 /** A key that encrypts keys. */
 export interface Kek {
@@ -20,6 +21,8 @@ export interface Keyring {
   /** Id of the key that wraps new DEKs; the others open old ones. */
   readonly current: string;
   readonly keys: readonly Kek[];
+  /** Not part of the file: the configuration decides. */
+  readonly suites: SuiteRule;
 }
 
 const KEYS_MAX = 1000;
@@ -46,7 +49,12 @@ export function generateKeyring(options: {
   readonly archiveId?: string;
 }): Keyring {
   const kek = generateKek(options.random, options.clock);
-  return { archiveId: options.archiveId ?? drawArchiveId(options.random), current: kek.id, keys: [kek] };
+  return {
+    archiveId: options.archiveId ?? drawArchiveId(options.random),
+    current: kek.id,
+    keys: [kek],
+    suites: AES_ALONE,
+  };
 }
 
 /** A random UUID of version 4 (RFC 9562 5.4). */
@@ -80,7 +88,7 @@ export function serializeKeyring(keyring: Keyring): string {
   return `${JSON.stringify({ version: 1, archiveId, current, keys }, null, 2)}\n`;
 }
 
-/** Reads a keyring file. INVALID says which field is wrong, NOT_SUPPORTED that it is of a later version; no secret is ever quoted. */
+/** Reads a keyring file; only AES-256-GCM is sealed and opened until `suites` is replaced. INVALID says which field is wrong, NOT_SUPPORTED that it is of a later version; no secret is ever quoted. */
 export function parseKeyring(text: string): Keyring {
   const fields = jsonRecord(Buffer.from(text), 'keyring', TEXT_BYTES_MAX, 'INVALID');
   const version = integerField(fields, 'version', 'keyring', 1, 'INVALID');
@@ -90,7 +98,7 @@ export function parseKeyring(text: string): Keyring {
   if (ids.size !== keys.length) throw new ArchiveError('INVALID', 'keyring: two keys have one id');
   const current = textField(fields, 'current', 'keyring', KEK_ID, 'INVALID');
   if (!ids.has(current)) throw new ArchiveError('INVALID', `keyring: its current key ${current} is not in it`);
-  return { archiveId: textField(fields, 'archiveId', 'keyring', UUID, 'INVALID'), current, keys };
+  return { archiveId: textField(fields, 'archiveId', 'keyring', UUID, 'INVALID'), current, keys, suites: AES_ALONE };
 }
 
 function parseKek(item: unknown, at: number): Kek {

@@ -3,10 +3,11 @@
 import type { Random } from '../core/clock.js';
 import { ArchiveError, invariant } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
-import { derive, KEY_BYTES, NONCE_BYTES, openMessage, SUITE_AES_256_GCM, sealMessage, TAG_BYTES } from './aead.js';
+import { KEY_BYTES } from './aead.js';
 import { CHUNK_SALT_BYTES, chunkCommitment, chunkSizes } from './chunk.js';
 import { type Kek, type Keyring, kekById } from './keyring.js';
 import { packIdBytes } from './pack-id.js';
+import { NONCE_BYTES, openMessage, requireAllowed, sealMessage, suiteOf, TAG_BYTES } from './suites.js';
 import type { DekWrap, PackSeal } from './types.js';
 
 export const DEK_ID_BYTES = 16;
@@ -21,22 +22,31 @@ const NO_AAD = Buffer.alloc(0);
 /** Wraps a pack's DEK under `kek` with a fresh salt. */
 export function wrapDek(options: {
   readonly pack: PackId;
+  readonly suite: number;
   readonly dek: Uint8Array;
   readonly dekId: Uint8Array;
   readonly kek: Kek;
   readonly random: Random;
 }): DekWrap {
-  const { pack, dek, dekId, kek, random } = options;
+  const { pack, suite, dek, dekId, kek, random } = options;
   invariant(dek.length === KEY_BYTES && dekId.length === DEK_ID_BYTES, 'a DEK has 32 bytes and its id 16');
   const wrapSalt = draw(random, WRAP_SALT_BYTES);
-  const wrappedDek = sealMessage(wrappingKey(kek, wrapSalt, pack, dekId), NONCE, NO_AAD, dek);
+  const key = wrappingKey(kek, wrapSalt, { pack, suite, dekId });
+  const wrappedDek = sealMessage(suiteOf(suite), { key, nonce: NONCE, aad: NO_AAD, plain: dek });
   return { kekId: kek.id, wrapSalt, wrappedDek: Uint8Array.from(wrappedDek) };
 }
 
-/** The DEK of a pack. WRONG_KEY when the keyring lacks the KEK (named) or its KEK does not open the wrap. */
-export function unwrapDek(seal: DekWrap & Pick<PackSeal, 'dekId'>, pack: PackId, keyring: Keyring): Uint8Array {
+/** The DEK of a pack. SUITE_REFUSED when the archive does not open its suite; WRONG_KEY when the keyring lacks the KEK (named) or its KEK does not open the wrap. */
+export function unwrapDek(
+  seal: DekWrap & Pick<PackSeal, 'dekId' | 'suite'>,
+  pack: PackId,
+  keyring: Keyring,
+): Uint8Array {
+  requireAllowed(keyring.suites, seal.suite);
   const kek = kekById(keyring, seal.kekId);
-  const dek = openMessage(wrappingKey(kek, seal.wrapSalt, pack, seal.dekId), NONCE, NO_AAD, seal.wrappedDek);
+  const { suite, dekId, wrapSalt, wrappedDek } = seal;
+  const key = wrappingKey(kek, wrapSalt, { pack, suite, dekId });
+  const dek = openMessage(suiteOf(suite), { key, nonce: NONCE, aad: NO_AAD, sealed: wrappedDek });
   if (dek === undefined || dek.length !== KEY_BYTES) {
     throw new ArchiveError('WRONG_KEY', `key ${seal.kekId} of this keyring does not open pack ${pack}`);
   }
@@ -46,15 +56,17 @@ export function unwrapDek(seal: DekWrap & Pick<PackSeal, 'dekId'>, pack: PackId,
 /** Draws a DEK and wraps it: of a pack, or of one object that has an id of its own. INTERNAL when the random source repeats itself. */
 export function drawDek(options: {
   readonly id: PackId;
+  /** A cipher suite's id. */
+  readonly suite: number;
   readonly kek: Kek;
   readonly random: Random;
 }): DekWrap & { readonly suite: number; readonly dekId: Uint8Array; readonly dek: Uint8Array } {
-  const { id, kek, random } = options;
+  const { id, suite, kek, random } = options;
   const dek = draw(random, KEY_BYTES);
   const dekId = draw(random, DEK_ID_BYTES);
-  const wrap = wrapDek({ pack: id, dek, dekId, kek, random });
+  const wrap = wrapDek({ pack: id, suite, dek, dekId, kek, random });
   requireDistinct([dek, dekId, wrap.wrapSalt], id);
-  return { suite: SUITE_AES_256_GCM, dekId, dek, ...wrap };
+  return { suite, dekId, dek, ...wrap };
 }
 
 /**
@@ -65,12 +77,14 @@ export function drawSeal(options: {
   readonly pack: PackId;
   /** Bytes of the pack. */
   readonly bytes: number;
+  /** A cipher suite's id. */
+  readonly suite: number;
   readonly kek: Kek;
   readonly random: Random;
 }): { readonly seal: PackSeal; readonly dek: Uint8Array } {
   const { pack, bytes, kek, random } = options;
   if (!Number.isSafeInteger(bytes) || bytes < 1) throw new ArchiveError('INVALID', `pack ${pack} has ${bytes} bytes`);
-  const { suite, dekId, dek, ...wrap } = drawDek({ id: pack, kek, random });
+  const { suite, dekId, dek, ...wrap } = drawDek({ id: pack, suite: options.suite, kek, random });
   const sizes = chunkSizes(bytes);
   const salts = sizes.map(() => draw(random, CHUNK_SALT_BYTES));
   requireDistinct([dek, dekId, wrap.wrapSalt, ...salts], pack);
@@ -83,8 +97,13 @@ export function drawSeal(options: {
   return { seal: { suite, ...wrap, dekId, chunks }, dek };
 }
 
-function wrappingKey(kek: Kek, wrapSalt: Uint8Array, pack: PackId, dekId: Uint8Array): Buffer {
-  return derive(kek.secret, wrapSalt, Buffer.concat([INFO, packIdBytes(pack), dekId]), KEY_BYTES);
+function wrappingKey(
+  kek: Kek,
+  wrapSalt: Uint8Array,
+  { pack, suite, dekId }: { readonly pack: PackId; readonly suite: number; readonly dekId: Uint8Array },
+): Buffer {
+  const { derive, keyBytes } = suiteOf(suite);
+  return derive(kek.secret, wrapSalt, Buffer.concat([INFO, packIdBytes(pack), dekId]), keyBytes);
 }
 
 /** A copy of its own: what a random source hands out may be part of its pool. */

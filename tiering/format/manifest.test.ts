@@ -45,7 +45,7 @@ function memberOf(at: number): PackMember {
 function bodyOf(count: number): { body: ManifestBody; seal: PackSeal; dek: Uint8Array } {
   const members = Array.from({ length: count }, (_, at) => memberOf(at));
   const bytes = 4096 + count * 600_000;
-  const { seal, dek } = drawSeal({ pack, bytes, kek: currentKek(keyring), random: systemRandom });
+  const { seal, dek } = drawSeal({ pack, bytes, suite: 1, kek: currentKek(keyring), random: systemRandom });
   const body: ManifestBody = {
     archiveId: keyring.archiveId,
     pack,
@@ -174,6 +174,31 @@ describe('a damaged manifest (faults 36, 37)', () => {
     expect(codeOfOpening(Buffer.concat([object, new Uint8Array(1)]))).toBe('CORRUPT');
   });
 
+  it('of the other cipher suite opens where the archive opens that, and is SUITE_REFUSED elsewhere', () => {
+    const both = { ...keyring, suites: { seal: 2, open: [1, 2] } };
+    const { seal, dek } = drawSeal({
+      pack,
+      bytes: small.body.bytes,
+      suite: 2,
+      kek: currentKek(keyring),
+      random: systemRandom,
+    });
+    const chunks = seal.chunks.map((chunk, at) => ({ ...chunk, name: chunkName(hash(`chunk ${at}`)) }));
+    const sm4 = sealManifest({ ...small.body, chunks }, seal, dek, systemRandom);
+    expect(openManifest(sm4, both)).toEqual({ body: { ...small.body, chunks }, seal: { ...seal, chunks } });
+    expect(codeOfOpening(sm4)).toBe('SUITE_REFUSED');
+    const outcomes = new Set<string>();
+    for (let at = 200; at < sm4.length - 32; at += 37) {
+      const flipped = Uint8Array.from(sm4);
+      flipped[at] = (flipped[at] ?? 0) ^ 0x10;
+      outcomes.add(codeOfOpening(withDigest(flipped), both));
+    }
+    expect([...outcomes]).toEqual(['CORRUPT']);
+    const downgraded = Uint8Array.from(object);
+    downgraded[11] = 2;
+    expect(codeOfOpening(withDigest(downgraded), both)).toBe('WRONG_KEY');
+  });
+
   it('does not open when someone changed it and set its hash right', () => {
     const outcomes = new Map<string, number>();
     for (let at = 0; at < object.length - 32; at += at < 256 ? 1 : 37) {
@@ -280,7 +305,13 @@ describe('a manifest that breaks a rule', () => {
   });
 
   it('is not made with chunks of another seal', () => {
-    const { seal } = drawSeal({ pack, bytes: small.body.bytes, kek: currentKek(keyring), random: systemRandom });
+    const { seal } = drawSeal({
+      pack,
+      bytes: small.body.bytes,
+      suite: 1,
+      kek: currentKek(keyring),
+      random: systemRandom,
+    });
     expect(() => sealManifest(small.body, seal, small.dek, systemRandom)).toThrow(/not those of the pack's seal/);
   });
 

@@ -60,8 +60,12 @@ describe('object names', () => {
 
 describe('the replica config', () => {
   it('reads back as it was written', () => {
-    const config = { formatVersion: 1, archiveId, ownerEpoch: 3 };
-    expect(parseConfig(encodeConfig(config))).toEqual(config);
+    for (const suites of [[1], [2], [1, 2]]) {
+      const config = { formatVersion: 1, archiveId, ownerEpoch: 3, suites };
+      expect(parseConfig(encodeConfig(config))).toEqual(config);
+    }
+    const before = `{"formatVersion":1,"archiveId":"${archiveId}","ownerEpoch":3}\n`;
+    expect(parseConfig(Buffer.from(before))).toMatchObject({ suites: [1] });
   });
 
   it.each([
@@ -69,6 +73,11 @@ describe('the replica config', () => {
     ['no JSON', '<Error/>', 'CORRUPT'],
     ['no archive', '{"formatVersion":1,"ownerEpoch":1}', 'CORRUPT'],
     ['a later format', `{"formatVersion":2,"archiveId":"${archiveId}","ownerEpoch":1}`, 'NOT_SUPPORTED'],
+    [
+      'a suite that is none',
+      `{"formatVersion":1,"archiveId":"${archiveId}","ownerEpoch":1,"suites":["aes"]}`,
+      'CORRUPT',
+    ],
     ['a negative epoch', `{"formatVersion":1,"archiveId":"${archiveId}","ownerEpoch":-1}`, 'CORRUPT'],
   ])('with %s is refused', (_, text, code) => {
     expect(() => parseConfig(Buffer.from(text))).toThrow(expect.objectContaining({ code }));

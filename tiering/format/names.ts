@@ -2,7 +2,8 @@
 // UID; a name that none of the parsers knows is foreign and is left alone.
 import { ArchiveError } from '../core/errors.js';
 import { type ObjectKey, type PackId, parseObjectKey, parsePackId, parseSha256, type Sha256 } from '../core/ids.js';
-import { integerField, jsonRecord, textField, UUID } from './fields.js';
+import { arrayField, integerField, isInteger, type JsonRecord, jsonRecord, textField, UUID } from './fields.js';
+import { AES_ALONE } from './suites.js';
 
 export const CONFIG_NAME = parseObjectKey('config');
 export const README_NAME = parseObjectKey('README.txt');
@@ -10,6 +11,8 @@ export const MANIFEST_PREFIX = 'm/';
 export const TOMBSTONE_PREFIX = 't/';
 /** Version of the whole: chunks, manifests, names. */
 export const FORMAT_VERSION = 1;
+
+const SUITES_MAX = 16;
 
 const CHUNK = /^c\/([0-9a-f]{2})\/([0-9a-f]{64})$/;
 const MANIFEST = /^m\/([0-9a-f-]{36})\/([1-9][0-9]{0,14})-([0-9a-f]{8})$/;
@@ -82,11 +85,14 @@ export interface ReplicaConfig {
   readonly archiveId: string;
   /** Rises with every owner; a gateway that sees a higher one than its own stops writing there. */
   readonly ownerEpoch: number;
+  /** Cipher suites that the archive opens; the field is left out when it is AES-256-GCM alone. */
+  readonly suites: readonly number[];
 }
 
 export function encodeConfig(config: ReplicaConfig): Uint8Array {
-  const { formatVersion, archiveId, ownerEpoch } = config;
-  return Buffer.from(`${JSON.stringify({ formatVersion, archiveId, ownerEpoch })}\n`);
+  const { formatVersion, archiveId, ownerEpoch, suites } = config;
+  const rule = suites.join() === AES_ALONE.open.join() ? {} : { suites };
+  return Buffer.from(`${JSON.stringify({ formatVersion, archiveId, ownerEpoch, ...rule })}\n`);
 }
 
 /** CORRUPT when it is not a config at all, NOT_SUPPORTED when it is of a later format. */
@@ -100,7 +106,16 @@ export function parseConfig(bytes: Uint8Array): ReplicaConfig {
     formatVersion,
     archiveId: textField(fields, 'archiveId', 'config', UUID),
     ownerEpoch: integerField(fields, 'ownerEpoch', 'config', 0),
+    suites: suitesIn(fields),
   };
+}
+
+function suitesIn(fields: JsonRecord): readonly number[] {
+  if (!fields.has('suites')) return AES_ALONE.open;
+  return arrayField(fields, 'suites', 'config', SUITES_MAX).map((suite) => {
+    if (isInteger(suite, 1)) return suite;
+    throw new ArchiveError('CORRUPT', 'config: suites holds something that is no cipher suite');
+  });
 }
 
 /** The text of `README.txt`, for whoever finds the bucket in ten years. */
@@ -110,7 +125,7 @@ export function readmeText(archiveId: string): string {
 Archive: ${archiveId}
 Format:  ${FORMAT_VERSION}
 
-  c/...     chunks: pieces of the image packs, AES-256-GCM; the name is SHA-256 of the object
+  c/...     chunks: pieces of the image packs, sealed; the name is SHA-256 of the object
   m/...     manifests: what is in each pack, and its wrapped key
   t/...     tombstones: what was deleted
   config    whose replica this is

@@ -30,7 +30,7 @@ export function sealTombstone(options: {
   readonly random: Random;
 }): { readonly name: ObjectKey; readonly object: Uint8Array } {
   const { tombstone, id, keyring, random } = options;
-  const { dek, ...seal } = drawDek({ id, kek: currentKek(keyring), random });
+  const { dek, ...seal } = drawDek({ id, suite: keyring.suites.seal, kek: currentKek(keyring), random });
   const body = { version: BODY_VERSION, archive: keyring.archiveId, ...tombstoneFields(tombstone) };
   const plain = gzipSync(JSON.stringify(body), { level: 1 });
   const object = sealEnvelope(KIND, { id, seal, dek, plain, random });

@@ -8,9 +8,13 @@ import { Command } from 'commander';
 import { readKeyring } from '../../gateway/keyring-file.js';
 import { openStore, type StorePlace } from '../../gateway/replica-stores.js';
 import { extractReplica } from '../../tiering/archive/recovery/extract.js';
+import type { ObjectStore } from '../../tiering/cold/object-store.js';
+import { readIdentity } from '../../tiering/cold/replicas/identity.js';
 import { PROVIDER_NAMES, type ProviderName } from '../../tiering/cold/s3/providers.js';
 import { systemClock, systemRandom } from '../../tiering/core/clock.js';
-import { ArchiveError } from '../../tiering/core/errors.js';
+import { ArchiveError, hasCode } from '../../tiering/core/errors.js';
+import { parseReplicaName } from '../../tiering/core/ids.js';
+import { SUITE_IDS } from '../../tiering/format/suites.js';
 import { EXIT, exitCodeOfCounts } from '../exit.js';
 import { formatBytes, plural } from '../format.js';
 import { finish, type Io, note, print, printJson } from '../io.js';
@@ -45,12 +49,14 @@ export function extractCommand(io: Io): Command {
 }
 
 async function extract(io: Io, options: Options) {
-  const keyring = readKeyring(resolve(io.cwd, options.keyring));
+  const ring = readKeyring(resolve(io.cwd, options.keyring));
   const out = resolve(io.cwd, options.out);
   await mkdir(out, { recursive: true });
   const store = openStore(placeOf(io, options), false, { clock: systemClock, random: systemRandom });
   const line = createProgressLine(io.stderr, 'extract', () => performance.now());
   try {
+    const open = await suitesOf(store, io.signal);
+    const keyring = { ...ring, suites: { ...ring.suites, open } };
     const report = await extractReplica({
       store,
       keyring,
@@ -67,6 +73,17 @@ async function extract(io: Io, options: Options) {
     line.end();
     await store.close();
   }
+}
+
+/** No configuration is at hand: what the replica says that its archive opens, or all that there are where it says nothing. */
+async function suitesOf(store: ObjectStore, signal: AbortSignal): Promise<readonly number[]> {
+  try {
+    const config = await readIdentity(store, parseReplicaName('replica'), signal);
+    if (config !== undefined) return config.suites;
+  } catch (error) {
+    if (!hasCode(error, 'UNAVAILABLE')) throw error;
+  }
+  return Object.values(SUITE_IDS);
 }
 
 function placeOf(io: Io, options: Options): StorePlace {

@@ -31,6 +31,7 @@ export async function sealToQuorum(
   const { seal, dek } = drawSeal({
     pack: pack.id,
     bytes: pack.tar.length,
+    suite: ctx.keyring.suites.seal,
     kek: currentKek(ctx.keyring),
     random: ctx.random,
   });

@@ -37,8 +37,8 @@ async function wrapAnew(
   signal: AbortSignal | undefined,
 ): Promise<PackRecord> {
   const dek = ctx.catalog.dek(id, seal);
-  const { dekId } = seal;
-  const wrap = wrapDek({ pack: id, dek, dekId, kek: currentKek(ctx.keyring), random: ctx.random });
+  const { suite, dekId } = seal;
+  const wrap = wrapDek({ pack: id, suite, dek, dekId, kek: currentKek(ctx.keyring), random: ctx.random });
   let next: PackRecord['manifest'] = null;
   if (manifest !== null) {
     const { body } = openManifest(await read(ctx, manifest.name, signal), ctx.keyring);

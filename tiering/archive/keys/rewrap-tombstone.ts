@@ -60,7 +60,8 @@ async function removeOthers(
     try {
       if (wordsOf(openTombstone(await store.get(name, undefined, signal), ctx.keyring)) !== said) continue;
     } catch (error) {
-      if (['CORRUPT', 'WRONG_KEY', 'NOT_SUPPORTED', 'FOREIGN', 'ABSENT'].includes(codeOf(error))) continue;
+      if (['CORRUPT', 'WRONG_KEY', 'SUITE_REFUSED', 'NOT_SUPPORTED', 'FOREIGN', 'ABSENT'].includes(codeOf(error)))
+        continue;
       throw error;
     }
     await store.delete(name, signal);

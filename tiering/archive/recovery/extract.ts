@@ -114,7 +114,7 @@ function failure(options: ExtractOptions, item: string, error: unknown): JobFail
   options.signal?.throwIfAborted();
   const code = codeOf(error);
   // The wrong key opens nothing: going on would only repeat it.
-  if (code === 'WRONG_KEY') throw error;
+  if (code === 'WRONG_KEY' || code === 'SUITE_REFUSED') throw error;
   return { item, code, detail: error instanceof Error ? error.message : 'unexpected' };
 }
 

@@ -73,7 +73,7 @@ class Targets {
         try {
           await work(replica);
         } catch (error) {
-          if (hasCode(error, 'ABORTED', 'WRONG_KEY', 'INTERNAL')) throw error;
+          if (hasCode(error, 'ABORTED', 'WRONG_KEY', 'SUITE_REFUSED', 'INTERNAL')) throw error;
           last = error;
           this.#left.delete(replica);
         }
@@ -90,7 +90,10 @@ class Targets {
 /** The pack's seal, drawn now if it has none, and durable before anything is sent under it. */
 async function ensureSeal(ctx: ArchiveContext, record: PackRecord): Promise<PackSeal> {
   if (record.seal !== null) return record.seal;
-  const { seal } = drawSeal({ pack: record.id, bytes: record.bytes, kek: currentKek(ctx.keyring), random: ctx.random });
+  const { keyring, random } = ctx;
+  const { suites } = keyring;
+  const kek = currentKek(keyring);
+  const { seal } = drawSeal({ pack: record.id, bytes: record.bytes, suite: suites.seal, kek, random });
   await ctx.catalog.change(record.id, (index) => index.setSeal(record.id, seal));
   await ctx.index.commitDurable();
   return seal;

@@ -25,7 +25,14 @@ type Outcome<T> =
   | { readonly name: ReplicaName; readonly ok: false; readonly error: unknown };
 
 /** These are not one replica's fault: the same would come of every other. */
-const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['WRONG_KEY', 'ABORTED', 'INVALID', 'LIMIT', 'INTERNAL']);
+const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'WRONG_KEY',
+  'SUITE_REFUSED',
+  'ABORTED',
+  'INVALID',
+  'LIMIT',
+  'INTERNAL',
+]);
 
 /**
  * The first good answer. When none is: UNAVAILABLE if any could not be asked, else CORRUPT if any was, else ABSENT.

@@ -11,6 +11,7 @@ import {
   type ReplicaConfig,
   readmeText,
 } from '../../format/names.js';
+import { AES_ALONE } from '../../format/suites.js';
 import type { ObjectStore } from '../object-store.js';
 
 /** The replica's config, or undefined when the store answered that it has none. UNAVAILABLE when it cannot be read or understood. */
@@ -49,11 +50,18 @@ export async function createIdentity(store: ObjectStore, name: ReplicaName, arch
     throw new ArchiveError('UNAVAILABLE', `replica ${name} has no config object and is not empty: it is left alone`);
   }
   await store.put(README_NAME, Buffer.from(readmeText(archiveId)));
-  const config = encodeConfig({ formatVersion: FORMAT_VERSION, archiveId, ownerEpoch: 0 });
+  const config = encodeConfig({ formatVersion: FORMAT_VERSION, archiveId, ownerEpoch: 0, suites: AES_ALONE.open });
   try {
     await store.put(CONFIG_NAME, config, { ifAbsent: true });
   } catch (error) {
     // Somebody else was first; whose it is now is read back by the caller.
     if (!hasCode(error, 'CONFLICT')) throw error;
   }
+}
+
+/** Records in the replica's config which cipher suites its archive opens, for those who read it without the configuration. */
+export async function recordSuites(store: ObjectStore, name: ReplicaName, suites: readonly number[]): Promise<void> {
+  const config = await readIdentity(store, name);
+  if (config === undefined || config.suites.join() === suites.join()) return;
+  await store.put(CONFIG_NAME, encodeConfig({ ...config, suites }));
 }
