@@ -215,7 +215,7 @@ describeClouds('objects that are not what they were', () => {
       for (const name of names.slice(0, reach)) {
         const { body, seal } = openManifest(await one.bucket(at).get(name), keyring);
         const dek = unwrapDek(seal, body.pack, keyring);
-        const wrap = wrapDek({ pack: body.pack, dek, dekId: seal.dekId, kek, random: systemRandom });
+        const wrap = wrapDek({ pack: body.pack, suite: seal.suite, dek, dekId: seal.dekId, kek, random: systemRandom });
         const object = sealManifest({ ...body, generation: 2 }, { ...seal, ...wrap }, dek, systemRandom);
         await one.bucket(at).put(manifestName(body.pack, 2, parseSha256(sha256Of(object))), object);
       }

@@ -12,6 +12,7 @@ import { ReplicaSet } from '../../tiering/cold/replicas/replica-set.js';
 import { systemClock, systemRandom } from '../../tiering/core/clock.js';
 import { parseReplicaName, parseVolumeName } from '../../tiering/core/ids.js';
 import { generateKeyring, type Keyring } from '../../tiering/format/keyring.js';
+import { AES_ALONE, type SuiteRule } from '../../tiering/format/suites.js';
 import { openLocalVolume } from '../../tiering/hot/local-volume.js';
 import { openSqliteIndex } from '../../tiering/index/sqlite/open-sqlite-index.js';
 import { createWorkerPool } from '../../workers/pool.js';
@@ -21,6 +22,7 @@ export interface RigOptions {
   readonly replicas?: readonly string[];
   readonly writeQuorum?: number;
   readonly policy?: Partial<Policy>;
+  readonly suites?: SuiteRule;
   /** Replaces the directory store of a replica (real S3). */
   readonly store?: (name: string) => Promise<ObjectStore>;
 }
@@ -48,7 +50,8 @@ export class ArchiveRig {
   private constructor(dir: string, options: RigOptions) {
     this.dir = dir;
     this.#options = options;
-    this.keyring = generateKeyring({ random: systemRandom, clock: systemClock });
+    const suites = options.suites ?? AES_ALONE;
+    this.keyring = { ...generateKeyring({ random: systemRandom, clock: systemClock }), suites };
   }
 
   static async create(options: RigOptions = {}): Promise<ArchiveRig> {

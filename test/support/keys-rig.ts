@@ -13,6 +13,7 @@ import { ReplicaSet } from '../../tiering/cold/replicas/replica-set.js';
 import { type Clock, systemClock, systemRandom } from '../../tiering/core/clock.js';
 import { parseReplicaName } from '../../tiering/core/ids.js';
 import type { Keyring } from '../../tiering/format/keyring.js';
+import { AES_ALONE } from '../../tiering/format/suites.js';
 import { openSqliteIndex } from '../../tiering/index/sqlite/open-sqlite-index.js';
 import { createWorkerPool, type WorkerPool } from '../../workers/pool.js';
 import { ArchiveRig, storeBytes } from './archive-rig.js';
@@ -49,11 +50,12 @@ export class RestingArchive {
     this.#pool = pool;
   }
 
-  static async create(): Promise<RestingArchive> {
+  static async create(suites = AES_ALONE): Promise<RestingArchive> {
     const stores: Stores = new Map(REPLICAS.map((name) => [name, new MemoryObjectStore()]));
     const rig = await ArchiveRig.create({
       replicas: REPLICAS,
       writeQuorum: 2,
+      suites,
       store: (name) => Promise.resolve(new MortalStore(required(stores, name), new Mortality())),
     });
     try {

@@ -7,8 +7,7 @@ standard library has neither; keys show in the process list while it runs). Writ
 import base64, functools, glob, gzip, hashlib, hmac, json, operator, os, re, struct, subprocess, sys
 
 CHUNK, SEGMENT, TAG = 8388608, 65536, 16
-KEY = {1: 32, 2: 48}  # bytes of a message key, by cipher suite
-HASH = {1: "sha256", 2: "sm3"}  # of keys and of what is bound to them; names and ends are always SHA-256
+KEY, HASH = {1: 32, 2: 48}, {1: "sha256", 2: "sm3"}  # by cipher suite: bytes of a message key; hash of keys and of what is bound
 NAME_M = re.compile(r"^([0-9a-f-]{36})/([1-9][0-9]*)-([0-9a-f]{8})$")
 
 class Bad(Exception): pass

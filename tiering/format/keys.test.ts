@@ -114,7 +114,7 @@ describe.each([
         'a keyring without the KEK',
         { ...wrap, suite, dekId },
         pack,
-        generateKeyring({ random: systemRandom, clock: systemClock }),
+        { ...generateKeyring({ random: systemRandom, clock: systemClock }), suites: keyring.suites },
       ],
       ['a KEK of that name and another secret', { ...wrap, suite, dekId }, pack, impostor],
       ['a wrap that was moved to another pack', { ...wrap, suite, dekId }, other, keyring],

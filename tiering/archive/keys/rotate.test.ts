@@ -217,3 +217,26 @@ describe('a wrong key', () => {
     await archive.remove();
   });
 });
+
+describe('an archive of the other cipher suite', () => {
+  it('is kept, rotated and given back alike, and refused as what it is where the configuration does not open it', async () => {
+    const sm4 = await RestingArchive.create({ seal: 2, open: [2] });
+    try {
+      await sm4.expectWhole();
+      const report = await sm4.run((ctx) => rotateKeys(ctx, {}));
+      expect(report).toMatchObject({ rewrapped: 4, removed: 12, failures: [], unavailable: [] });
+      await sm4.run(expectConverged, { clock: LATER });
+      await sm4.expectWhole();
+      sm4.keyring = { ...sm4.keyring, suites: { seal: 1, open: [1] } };
+      const refused = await sm4.run(async (ctx) => ({
+        ...(await rotateKeys(ctx, {})),
+        noted: await ctx.index.exceptions(),
+      }));
+      expect(refused.noted).toEqual([]);
+      expect(new Set(refused.failures.map(({ code }) => code))).toEqual(new Set(['SUITE_REFUSED']));
+      await expect(sm4.expectWhole()).rejects.toMatchObject({ code: 'SUITE_REFUSED' });
+    } finally {
+      await sm4.destroy();
+    }
+  });
+});
