@@ -306,5 +306,5 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
 
 function suiteRule(seal: SuiteName, others: readonly SuiteName[]): SuiteRule {
   const open = new Set([seal, ...others].map((name) => SUITE_IDS[name]));
-  return { seal: SUITE_IDS[seal], open: [...open].sort() };
+  return { seal: SUITE_IDS[seal], open: [...open].sort((a, b) => a - b) };
 }

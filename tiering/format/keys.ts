@@ -102,8 +102,8 @@ function wrappingKey(
   wrapSalt: Uint8Array,
   { pack, suite, dekId }: { readonly pack: PackId; readonly suite: number; readonly dekId: Uint8Array },
 ): Buffer {
-  const { derive, keyBytes } = suiteOf(suite);
-  return derive(kek.secret, wrapSalt, Buffer.concat([INFO, packIdBytes(pack), dekId]), keyBytes);
+  const cipher = suiteOf(suite);
+  return cipher.derive(kek.secret, wrapSalt, Buffer.concat([INFO, packIdBytes(pack), dekId]), cipher.keyBytes);
 }
 
 /** A copy of its own: what a random source hands out may be part of its pool. */
