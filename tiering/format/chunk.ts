@@ -5,8 +5,9 @@ import { ArchiveError, invariant } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { CHUNK_BYTES, SEGMENT_BYTES } from '../core/limits.js';
 import { KEY_BYTES } from './aead.js';
+import type { CipherSuite } from './cipher-suite.js';
 import { packIdBytes, packIdOf } from './pack-id.js';
-import { type CipherSuite, NONCE_BYTES, suiteOf, TAG_BYTES } from './suites.js';
+import { NONCE_BYTES, suiteOf, TAG_BYTES } from './suites.js';
 
 export const CHUNK_HEADER_BYTES = 160;
 export const CHUNK_SALT_BYTES = 32;

@@ -4,10 +4,11 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../core/clock.js';
 import { ArchiveError, invariant } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
+import type { CipherSuite } from './cipher-suite.js';
 import { currentKek, type Keyring } from './keyring.js';
 import { DEK_ID_BYTES, unwrapDek, WRAP_SALT_BYTES, WRAPPED_DEK_BYTES, wrapDek } from './keys.js';
 import { packIdBytes, packIdOf } from './pack-id.js';
-import { type CipherSuite, NONCE_BYTES, openMessage, sealMessage, suiteOf, TAG_BYTES } from './suites.js';
+import { NONCE_BYTES, openMessage, sealMessage, suiteOf, TAG_BYTES } from './suites.js';
 import type { DekWrap } from './types.js';
 
 export const CLEAR_BYTES = 256;
