@@ -46,7 +46,7 @@ export async function createKeyring(path: string, clock: Clock, random: Random):
 }
 
 /** Writes a keyring where there is none yet, mode 0600, durable before it resolves. CONFLICT when the file exists. */
-async function writeKeyring(path: string, keyring: Keyring): Promise<void> {
+export async function writeKeyring(path: string, keyring: Keyring): Promise<void> {
   const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
     throw new ArchiveError('CONFLICT', `keyring ${path} exists already; it is never overwritten`, { cause: error });
   });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,8 @@ import { HEALTHY } from '../test/support/scripted-archive.js';
 import type { ExitCode } from './exit.js';
 import { runProgram } from './program.js';
 
+// The tests run from dist/tools; the vectors stay where they are in the sources.
+const VECTORS = join(import.meta.dirname, '..', '..', 'test', 'vectors');
 const folder = mkdtempSync(join(tmpdir(), 'filmroom-cli-'));
 let server: Server | undefined;
 afterEach(() => server?.close());
@@ -245,6 +247,44 @@ describe('commands that talk to the server', () => {
       { kind: 'rotate-keys', resume: false },
       { kind: 'remove-key', key: 'k1' },
     ]);
+  });
+
+  it('split a keyring into shares, and open a bucket with what enough of them give (the run-book)', async () => {
+    const dir = mkdtempSync(join(folder, 'shares-'));
+    const ring = join(dir, 'keyring.json');
+    writeFileSync(ring, readFileSync(join(VECTORS, 'keyring.json')), { mode: 0o600 });
+    const split = [
+      'keys',
+      'export',
+      '--keyring',
+      ring,
+      '--shares',
+      '5',
+      '--threshold',
+      '3',
+      '--out',
+      join(dir, 'shares'),
+    ];
+    expect(await filmroom(split)).toMatchObject({ code: 0 });
+    const shares = readdirSync(join(dir, 'shares')).map((name) => join(dir, 'shares', name));
+    expect(shares).toHaveLength(5);
+    for (const share of shares) expect(statSync(share).mode & 0o777).toBe(0o600);
+    expect(await filmroom(split)).toMatchObject({ code: 2 });
+    const joined = join(dir, 'again', 'keyring.json');
+    mkdirSync(join(dir, 'again'));
+    expect(await filmroom(['keys', 'import', '--out', joined, ...shares.slice(3)])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('2 different shares were given; 3 are needed') as string,
+    });
+    expect(await filmroom(['keys', 'import', '--out', joined, ...shares.slice(2)])).toMatchObject({ code: 0 });
+    expect(statSync(joined).mode & 0o777).toBe(0o600);
+    expect((await filmroom(['keys', 'import', '--out', joined, ...shares])).code).not.toBe(0);
+    for (const bucket of ['bucket', 'bucket-sm4']) {
+      const out = join(dir, `out-${bucket}`);
+      const replica = `file:${join(VECTORS, bucket)}`;
+      const extracted = await filmroom(['extract', '--replica', replica, '--keyring', joined, '--out', out, '--json']);
+      expect(JSON.parse(extracted.stdout)).toMatchObject({ instances: 2, failures: [] });
+    }
   });
 
   it('list keys with what each replica holds under them', async () => {

@@ -1,10 +1,17 @@
 // filmroom keys: which keys there are and what needs them, a new one, and away with one that nothing needs.
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { JobView } from '../../gateway/admin/jobs.js';
+import { readKeyring, writeKeyring } from '../../gateway/keyring-file.js';
 import type { KeysReport, KeyUse, RotateReport } from '../../tiering/archive/archive.js';
+import { systemRandom } from '../../tiering/core/clock.js';
+import { ArchiveError } from '../../tiering/core/errors.js';
+import { joinKeyring, splitKeyring } from '../../tiering/format/key-shares.js';
 import { EXIT, type ExitCode, exitCodeOfJob } from '../exit.js';
 import { formatTable, plural } from '../format.js';
-import { type Io, note, print } from '../io.js';
+import { finish, type Io, note, print, printJson } from '../io.js';
 import { followJob, runJob } from '../job-command.js';
 import { type ServerOptions, serverCommand, withServer } from '../server-command.js';
 
@@ -16,7 +23,9 @@ export function keysCommand(io: Io): Command {
     .description('the keys that everything in the replicas is wrapped under')
     .addCommand(listCommand(io))
     .addCommand(rotateCommand(io))
-    .addCommand(removeCommand(io));
+    .addCommand(removeCommand(io))
+    .addCommand(exportCommand(io))
+    .addCommand(importCommand(io));
 }
 
 function listCommand(io: Io): Command {
@@ -112,6 +121,78 @@ function removeCommand(io: Io): Command {
     }
     return runJob(io, client, { kind: 'remove-key', key }, options.json === true);
   });
+}
+
+interface ExportOptions {
+  readonly keyring: string;
+  readonly shares: string;
+  readonly threshold: string;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+function exportCommand(io: Io): Command {
+  return new Command('export')
+    .description('split the keyring into texts to print, of which a number give it back; offline')
+    .requiredOption('--keyring <path>', 'the keyring')
+    .requiredOption('--shares <n>', 'how many people get one')
+    .requiredOption('--threshold <m>', 'how many of them are needed')
+    .requiredOption('--out <dir>', 'where share-1.txt and so on go; nothing is overwritten')
+    .option('--json', 'the result as JSON on standard output')
+    .action(async (options: ExportOptions) => {
+      await finish(io, options.json === true, async () => {
+        const keyring = readKeyring(resolve(io.cwd, options.keyring));
+        const counts = { shares: Number(options.shares), threshold: Number(options.threshold) };
+        const texts = await splitKeyring(keyring, { ...counts, random: systemRandom });
+        const out = resolve(io.cwd, options.out);
+        await mkdir(out, { recursive: true, mode: 0o700 });
+        const files = texts.map((_, at) => resolve(out, `share-${at + 1}.txt`));
+        const taken = files.find((file) => existsSync(file));
+        if (taken !== undefined) throw new ArchiveError('INVALID', `${taken} exists already; it is never overwritten`);
+        for (const [at, file] of files.entries()) {
+          await writeFile(file, texts[at] ?? '', { flag: 'wx', mode: 0o600, flush: true });
+        }
+        if (options.json === true) printJson(io, { ...counts, files });
+        else
+          print(io, `wrote ${plural(files.length, 'share')} to ${out}; any ${counts.threshold} give the keyring back`);
+        note(io, 'Print each, give it to its keeper, and delete the files. Export again after each rotation.');
+        return EXIT.done;
+      });
+    });
+}
+
+function importCommand(io: Io): Command {
+  return new Command('import')
+    .description('put a keyring together from enough of its shares; offline')
+    .argument('<share...>', 'files with one share each')
+    .requiredOption('--out <path>', 'the keyring to write; never overwritten')
+    .option('--json', 'the result as JSON on standard output')
+    .action(async (shares: readonly string[], options: { readonly out: string; readonly json?: boolean }) => {
+      await finish(io, options.json === true, async () => {
+        const texts = shares.map((file) => readShare(resolve(io.cwd, file)));
+        const keyring = await joinKeyring(texts);
+        const path = resolve(io.cwd, options.out);
+        await writeKeyring(path, keyring);
+        const { archiveId, current } = keyring;
+        if (options.json === true) printJson(io, { keyring: path, archiveId, current, keys: keyring.keys.length });
+        else
+          print(
+            io,
+            `wrote the keyring ${path}: archive ${archiveId}, ${plural(keyring.keys.length, 'key')}, current ${current}`,
+          );
+        return EXIT.done;
+      });
+    });
+}
+
+function readShare(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ArchiveError('INVALID', `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`, {
+      cause: error,
+    });
+  }
 }
 
 /** The report of a job that came to an end of its own. */
