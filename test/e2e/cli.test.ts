@@ -1,6 +1,6 @@
 // The command line as an operator's scripts use it: real processes against a real server on the configuration that `init` wrote. Exit
 // codes, and `--json` alone on standard output (DESIGN section 11).
-import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GatewayProcess } from '../support/gateway-process.js';
@@ -225,6 +225,50 @@ describe('the command line against a server', () => {
     expect(await search(gateway.url, 'studies')).toHaveLength(before - 1);
     expect((await ask('import', 'samples')).code).toBe(0);
     expect(await sampleDifferences()).toEqual([]);
+  });
+
+  it('keys rotate wraps everything anew under a key that the next start has too; the old keyring then opens nothing', async () => {
+    await copyFile(inGateway('data/keyring.json'), inGateway('old-keyring.json'));
+    await chmod(inGateway('old-keyring.json'), 0o600);
+    const listed = await ask('keys', 'list');
+    expect(listed, listed.stderr).toMatchObject({
+      code: 0,
+      json: { keys: [{ current: true }], unreadable: [], unavailable: [] },
+    });
+    const [{ id: old }] = listed.json['keys'] as [{ id: string }];
+    expect(await ask('keys', 'rotate')).toMatchObject({ code: 2, json: { confirmed: false } });
+    const rotated = await ask('keys', 'rotate', '--yes');
+    expect(rotated.code, rotated.stderr).toBe(0);
+    expect(rotated.json).toMatchObject({
+      state: 'done',
+      resumed: false,
+      rewrapped: WHOLE,
+      failures: [],
+      unavailable: [],
+    });
+    expect(rotated.json['rewrapped']).toBeGreaterThan(3);
+    expect(await ask('scrub', '--deep')).toMatchObject({ code: 0, json: { findings: [] } });
+    const removed = await ask('keys', 'remove', old, '--yes');
+    expect(removed).toMatchObject({ code: 1, json: { error: { code: 'CONFLICT' } } });
+    await gateway.restart();
+    expect((await stat(inGateway('data/keyring.json'))).mode & 0o777).toBe(0o600);
+    expect(await sampleDifferences()).toEqual([]);
+    expect(await ask('keys', 'list')).toMatchObject({
+      code: 0,
+      json: {
+        keys: [
+          { id: old, current: false },
+          { id: rotated.json['key'], current: true },
+        ],
+      },
+    });
+    const extract = (keyring: string) =>
+      ask('extract', '--replica', `file:${inGateway('data/replica-1')}`, '--keyring', keyring, '--out', 'extracted');
+    expect(await extract(inGateway('data/keyring.json'))).toMatchObject({ code: 0, json: { failures: [] } });
+    expect(await extract(inGateway('old-keyring.json'))).toMatchObject({
+      code: 1,
+      json: { error: { code: 'WRONG_KEY' } },
+    });
   });
 
   it('rebuild-index refuses beside a running server, and says the same of itself as --json', async () => {

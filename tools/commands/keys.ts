@@ -69,6 +69,7 @@ function rotateCommand(io: Io): Command {
   return withServer<RotateOptions>(io, command, async (client, options) => {
     const resume = options.resume === true;
     if (options.yes !== true && !resume) {
+      if (options.json === true) printJson(io, { confirmed: false });
       note(
         io,
         'Plan: a new key is written into the keyring; then the manifest of every pack and every delete is written anew',
@@ -108,6 +109,7 @@ function removeCommand(io: Io): Command {
     .option('--yes', 'do it; without this nothing is done');
   return withServer<RemoveOptions>(io, command, async (client, options, [key = '']) => {
     if (options.yes !== true) {
+      if (options.json === true) printJson(io, { key, confirmed: false });
       note(
         io,
         `Plan: every replica is asked whether anything there needs key ${key}; if nothing does, it leaves the keyring.`,

@@ -56,10 +56,10 @@ function mustBeUnused(key: string, report: KeysReport): void {
     .map(({ name, manifests, tombstones }) => `${manifests} manifests and ${tombstones} deletes on ${name}`);
   const { packs = 0, tombstones = 0 } = use?.index ?? {};
   if (packs + tombstones > 0) places.push(`${packs} packs and ${tombstones} deletes in the index`);
-  if (places.length > 0) {
-    throw new ArchiveError(
-      'CONFLICT',
-      `key ${key} is still needed: ${places.join(', ')}; run filmroom keys rotate --resume`,
-    );
-  }
+  if (places.length === 0) return;
+  const advice =
+    packs + tombstones > 0
+      ? 'run filmroom keys rotate --resume'
+      : 'a rotation that was not finished (filmroom keys rotate --resume), or packs that the index has dropped and whose objects are still there';
+  throw new ArchiveError('CONFLICT', `key ${key} is still needed: ${places.join(', ')}; ${advice}`);
 }
