@@ -6,7 +6,7 @@ import { PROVIDER_NAMES } from '../tiering/cold/s3/providers.js';
 import { parseReplicaName, parseStudyUid, parseVolumeName } from '../tiering/core/ids.js';
 import { SUITE_IDS, type SuiteName, type SuiteRule } from '../tiering/format/suites.js';
 import { ACTIONS } from './auth/access.js';
-import { parseDuration, parsePercent } from './units.js';
+import { parseDuration, parsePercent, parseRate } from './units.js';
 
 /** An object with exactly these keys; the message of an unknown one lists them. */
 function section<S extends z.ZodRawShape>(shape: S) {
@@ -43,6 +43,7 @@ const list = <T extends z.ZodType>(element: T, what: string) =>
   z.array(element, { error: `must be a list of ${what}` }).min(1, `must list at least one of ${what}`);
 
 const duration = parsed(parseDuration, 'a duration such as 60s or 30d');
+const rate = parsed(parseRate, 'a rate such as 20MB/s');
 const percent = parsed(parsePercent, 'a percentage such as 85%');
 const httpUrl = parsed((value) => {
   if (!URL.canParse(value)) throw new Error('must be a URL such as https://pacs.example');
@@ -164,6 +165,8 @@ const schema = section({
     protectAfter: duration.prefault('2m'),
     recall: choice(['on-open', 'never']).default('on-open'),
     evict: section({ minAge: duration.prefault('30d') }).prefault({}),
+    /** Of deep scrubs: how much they read at most, and how long after one the next begins by itself. */
+    scrub: section({ rate: rate.optional(), every: duration.optional() }).prefault({}),
     prefetch: later,
     windows: later,
   }).prefault({}),
@@ -204,6 +207,7 @@ export interface Config {
     readonly recall: 'on-open' | 'never';
     readonly evictMinAgeMs: number;
     readonly protectAfterMs: number;
+    readonly scrub: { readonly bytesPerSecond: number | null; readonly everyMs: number | null };
   };
   readonly workers: { readonly threads: number | 'auto' };
   /** Keys that were given and that this version does not act on yet. */
@@ -292,6 +296,7 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
     tiering: {
       protect: tiering.protect,
       protectAfterMs: tiering.protectAfter,
+      scrub: { bytesPerSecond: tiering.scrub.rate ?? null, everyMs: tiering.scrub.every ?? null },
       recall: tiering.recall,
       evictMinAgeMs: tiering.evict.minAge,
     },

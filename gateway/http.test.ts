@@ -217,7 +217,7 @@ describe('the admin API', () => {
     const { ask, post } = await start({
       scrub: async (options) => {
         await systemClock.sleep(60_000, options?.signal);
-        return { objects: 0, bytes: 0, findings: [], unavailable: [] };
+        return { objects: 0, bytes: 0, resumed: false, findings: [], unavailable: [] };
       },
     });
     const { id } = await json<{ id: string }>(await post('/admin/api/jobs', { kind: 'scrub', deep: true }));

@@ -192,5 +192,7 @@ function policyOf({ hot, cold, tiering }: Config): Partial<Policy> {
     evictMinAgeMs: tiering.evictMinAgeMs,
     protectAfterMs: tiering.protectAfterMs,
     cloudDirectQuorum: cold.cloudDirectQuorum,
+    scrubBytesPerSecond: tiering.scrub.bytesPerSecond,
+    scrubEveryMs: tiering.scrub.everyMs,
   };
 }

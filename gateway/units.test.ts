@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseDuration, parsePercent } from './units.js';
+import { parseDuration, parsePercent, parseRate } from './units.js';
 
 describe('parseDuration', () => {
   it.each([
@@ -45,5 +45,16 @@ describe('parsePercent', () => {
 
   it.each(['85', '0.85', '101%', '-1%', '85 %', '%'])('refuses %j', (text) => {
     expect(() => parsePercent(text)).toThrow(/from 0% to 100%/);
+  });
+});
+
+describe('parseRate', () => {
+  it('reads a number with its unit as bytes a second', () => {
+    expect(parseRate('20MB/s')).toBe(20_000_000);
+    expect(parseRate('0.5kB/s')).toBe(500);
+    expect(parseRate('1GB/s')).toBe(1e9);
+  });
+  it.each(['20', '20MB', '20MiB/s', '0MB/s', '-1MB/s', '1e9MB/s', 'fast', ''])('refuses %j', (text) => {
+    expect(() => parseRate(text)).toThrow(expect.objectContaining({ code: 'INVALID' }));
   });
 });

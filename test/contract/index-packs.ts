@@ -38,6 +38,7 @@ export function describePacks(factory: IndexFactory): void {
     const index = useIndex(factory);
     describeRecords(index);
     describe('and a filter', () => describeFilters(index));
+    describe('and the names of objects', () => describeGarbage(index));
     describeWhole(index);
   });
 
@@ -241,6 +242,39 @@ function describeFilters(index: () => Index): void {
     await Promise.all(ids.map((n) => index().addPack(newPack(n, { kind: 'pack' }))));
     expect(await idsOf(index(), { kind: 'pack', hot: ['present'] })).toEqual([2, ...ids]);
     expect(await idsOf(index(), { limit: 301 })).toHaveLength(301);
+  });
+}
+
+function describeGarbage(index: () => Index): void {
+  it('are thrown away with their pack, manifest first, unless something has them again; what nobody has is unknown', async () => {
+    const nobody = parseObjectKey('photos/cat.jpg');
+    const names = [chunkName('a'), chunkName('b'), manifestName(1), nobody];
+    await index().addPack(newPack(1, { kind: 'pack' }));
+    await index().setSeal(packId(1), seal(1));
+    await index().nameChunk(packId(1), 0, chunkName('a'));
+    await index().nameChunk(packId(1), 1, chunkName('b'));
+    await index().setManifest(packId(1), { name: manifestName(1), generation: 1 });
+    expect(await index().unknownObjects(names)).toEqual([nobody]);
+    expect(await index().garbage(Number.MAX_SAFE_INTEGER)).toEqual([]);
+    await index().setManifest(packId(1), { name: manifestName(2), generation: 2 });
+    expect(await index().garbage(Number.MAX_SAFE_INTEGER)).toEqual([manifestName(1)]);
+    await index().dropPack(packId(1));
+    expect(await index().garbage(Number.MAX_SAFE_INTEGER)).toHaveLength(4);
+    expect(await index().garbage(0)).toEqual([]);
+    expect(await index().unknownObjects(names)).toEqual([nobody]);
+    await index().clearGarbage([manifestName(1), manifestName(2)]);
+    expect(await index().unknownObjects(names)).toEqual([manifestName(1), nobody]);
+    await index().addPack(newPack(2, { kind: 'pack' }));
+    await index().setSeal(packId(2), seal(2));
+    await index().nameChunk(packId(2), 0, chunkName('a'));
+    expect(await index().garbage(Number.MAX_SAFE_INTEGER)).toEqual([chunkName('b')]);
+    expect(await index().unknownObjects([])).toEqual([]);
+  });
+
+  it('that come after one are what is left of a pass', async () => {
+    for (const n of [1, 2, 3]) await index().addPack({ ...newPack(n), createdMs: 1_000 + Math.floor(n / 2) });
+    const [, second] = await collect(index().packs({}));
+    expect(await idsOf(index(), second === undefined ? {} : { after: second })).toEqual([3]);
   });
 }
 

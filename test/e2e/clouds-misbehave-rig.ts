@@ -17,6 +17,9 @@ export const isChunk = (key: string) => key.startsWith('c/');
 export type Phantom = (typeof PHANTOMS)[number];
 export const NAMES: readonly string[] = ['r1', 'r2', 'r3'];
 
+/** What tests put beside the archive's own objects is reported too, and is no damage. */
+const isDamage = ({ fault }: { readonly fault: string }) => fault !== 'unknown';
+
 /** Short, so that a hung cloud costs a test a second; an attempt that answers on a busy machine is far below. */
 const IMPATIENT = { idleMs: 1_000, attemptMs: 3_000 } as const;
 
@@ -118,7 +121,7 @@ export function describeClouds(title: string, suites: () => void): void {
   });
 }
 
-class CloudArchive {
+export class CloudArchive {
   readonly rig: ArchiveRig;
   /** The buckets themselves, past the proxies. */
   readonly #direct: readonly ObjectStore[];
@@ -194,7 +197,8 @@ class CloudArchive {
     await this.available();
     await this.archive.scrub({ deep: true });
     expect(await this.archive.repair()).toMatchObject({ failures: [] });
-    expect(await this.archive.scrub({ deep: true })).toMatchObject({ findings: [], unavailable: [] });
+    const { findings, unavailable } = await this.archive.scrub({ deep: true });
+    expect([...findings.filter(isDamage), ...unavailable]).toEqual([]);
     expect(await this.debts()).toEqual([0, 0, 0]);
     await this.expectEqual(phantoms);
   }
@@ -222,7 +226,10 @@ class CloudArchive {
   /** What a deep scrub says of one cloud: `fault item`, in order. */
   async findings(name = 'r1'): Promise<string[]> {
     const { findings } = await this.archive.scrub({ deep: true });
-    return findings.flatMap(({ where, item, fault }) => (where === name ? [`${fault} ${item}`] : [])).sort();
+    return findings
+      .filter((one) => isDamage(one) && one.where === name)
+      .map(({ item, fault }) => `${fault} ${item}`)
+      .sort();
   }
 
   async destroy(): Promise<void> {

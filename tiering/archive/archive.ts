@@ -88,7 +88,7 @@ export interface RecallReport {
 
 export interface ScrubFinding {
   readonly where: ReplicaName | VolumeName;
-  /** Object key, or pack id of a hot pack. */
+  /** Object key, or pack id of a hot pack. `unknown`: nothing in the index has it; it is left alone. */
   readonly item: string;
   readonly fault: 'missing' | 'corrupt' | 'unknown';
   readonly detail: string;
@@ -97,6 +97,8 @@ export interface ScrubFinding {
 export interface ScrubReport {
   readonly objects: number;
   readonly bytes: number;
+  /** It went on where an earlier one was stopped; the counts and findings are of both. */
+  readonly resumed: boolean;
   readonly findings: readonly ScrubFinding[];
   /** Replicas and volumes that did not answer: nothing is known of them. */
   readonly unavailable: readonly string[];
@@ -105,6 +107,8 @@ export interface ScrubReport {
 export interface RepairReport {
   readonly repaired: number;
   readonly bytes: number;
+  /** Objects of what is gone that were removed from the replicas, their grace period being over. */
+  readonly removed: number;
   readonly failures: readonly JobFailure[];
 }
 
@@ -235,7 +239,10 @@ export interface Archive extends ImageArchive {
   migrate(selection: Selection, options?: JobOptions & { readonly keepHot?: boolean }): Promise<MigrateReport>;
   /** Brings cold packs back to a volume. */
   recall(selection: Selection, options?: JobOptions): Promise<RecallReport>;
-  /** Compares replicas and volumes with the index. `deep` reads and hashes every object. Notes what it finds for `repair`. */
+  /**
+   * Compares replicas and volumes with the index. `deep` reads and hashes every object. Notes what it finds for `repair`. One that was stopped is gone on
+   * with by the next call.
+   */
   scrub(options?: JobOptions & { readonly deep?: boolean }): Promise<ScrubReport>;
   /** Mends what is noted: from any good replica, or the hot copy. Pays replica debts too. */
   repair(options?: JobOptions): Promise<RepairReport>;

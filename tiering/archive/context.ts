@@ -28,6 +28,12 @@ export interface Policy {
   readonly lowWater: number;
   /** Replicas that must hold a cloud-direct batch before it is acknowledged; default: the write quorum. */
   readonly cloudDirectQuorum: number | null;
+  /** What is thrown away leaves the replicas after this long: longer than the longest answer takes. */
+  readonly garbageGraceMs: number;
+  /** Bytes a second that a deep scrub reads at most; null: as fast as it can. */
+  readonly scrubBytesPerSecond: number | null;
+  /** A deep scrub begins by itself so long after the last one ended, and what it finds is repaired; null: never. */
+  readonly scrubEveryMs: number | null;
   /** Pause between two rounds of the movers. */
   readonly moverIntervalMs: number;
   /** Pause between two probes of volumes and replicas. */
@@ -44,6 +50,9 @@ export const DEFAULT_POLICY: Policy = {
   highWater: 0.85,
   lowWater: 0.75,
   cloudDirectQuorum: null,
+  garbageGraceMs: 24 * 3600 * 1000,
+  scrubBytesPerSecond: null,
+  scrubEveryMs: null,
   moverIntervalMs: 1_000,
   probeIntervalMs: 5_000,
 };

@@ -219,6 +219,8 @@ export interface PackFilter {
   /** Has placements on at least this many replicas. */
   readonly placementsMin?: number;
   readonly createdBeforeMs?: number;
+  /** Only what comes after this pack in the order of creation: goes on where an earlier pass ended. Not with another `order`. */
+  readonly after?: { readonly createdMs: number; readonly id: PackId };
   /** No live instance is left in it. */
   readonly empty?: boolean;
   readonly order?: 'created' | 'accessed';
@@ -317,6 +319,14 @@ export interface Index {
   addException(exception: ChunkException): Promise<void>;
   clearException(exception: Omit<ChunkException, 'fault'>): Promise<void>;
   exceptions(pack?: PackId): Promise<readonly ChunkException[]>;
+
+  // -- garbage
+  /** Names thrown away before `beforeMs` that nothing in the index has (again): oldest first, a pack's manifest before its chunks; at most 1,000. */
+  garbage(beforeMs: number): Promise<readonly ObjectKey[]>;
+  /** Forgets that these are to be removed. */
+  clearGarbage(names: readonly ObjectKey[]): Promise<void>;
+  /** Of these object names, those that no pack, no delete and no garbage has. */
+  unknownObjects(names: readonly ObjectKey[]): Promise<readonly ObjectKey[]>;
 
   // -- state of the whole
   /** `writeQuorum` placements make a pack protected; debts are counted against `replicas`. */

@@ -23,10 +23,14 @@ export class Identities {
   }
 
   /**
-   * Runs `commit` if the UID is free; resolves with whether equal bytes were there already (then `commit` is not run).
-   * CONFLICT when the UID is taken by other bytes; or what `commit` throws.
+   * Runs `commit` if the UID is free, or freed by `giveUp`, which is asked of equal bytes; resolves with whether equal bytes were there already (then
+   * `commit` is not run). CONFLICT when the UID is taken by other bytes; or what `commit` throws.
    */
-  async reserve(instance: InstanceIdentity, commit: () => Promise<void>): Promise<boolean> {
+  async reserve(
+    instance: InstanceIdentity,
+    commit: () => Promise<void>,
+    giveUp: (known: InstanceRecord) => Promise<boolean>,
+  ): Promise<boolean> {
     for (let earlier = this.#onTheirWay.get(instance.sop); earlier !== undefined; ) {
       await earlier;
       earlier = this.#onTheirWay.get(instance.sop);
@@ -44,7 +48,11 @@ export class Identities {
         await commit();
         return false;
       }
-      if (known.sha256 === instance.sha256) return true;
+      if (known.sha256 === instance.sha256) {
+        if (!(await giveUp(known))) return true;
+        await commit();
+        return false;
+      }
       throw new ArchiveError(
         'CONFLICT',
         'an instance with this SOP Instance UID and other content is stored already; the first is kept',

@@ -13,6 +13,7 @@ import { payTombstones } from '../removal/send-tombstones.js';
 import { proveObject, putProven } from '../tiers/proof.js';
 import { makeManifest, protectPack } from '../tiers/protect.js';
 import { recallPack } from '../tiers/recall.js';
+import { collectGarbage } from './garbage.js';
 
 /** Mends every noted fault once and brings lacking replicas up to date. One failure does not stop the rest. */
 export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<RepairReport> {
@@ -59,7 +60,9 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
       return (held - before.placements.length) * before.bytes;
     });
   }
-  return { repaired, bytes, failures };
+  const garbage = await collectGarbage(ctx, options.signal);
+  for (const [replica, error] of garbage.failed) failures.push(jobFailure(ctx, `garbage on ${replica}`, error));
+  return { repaired, bytes, removed: garbage.removed, failures };
 }
 
 async function idsOf(ctx: ArchiveContext, filter: Parameters<typeof ctx.index.packs>[0]): Promise<PackId[]> {

@@ -1,5 +1,5 @@
 // Scrub: compare what replicas and volumes hold with what the index says. Light looks at presence and
-// length, deep reads and hashes every byte; no key is needed for either on a replica. Findings are
+// length, deep reads and hashes every byte at the rate that the operator allows; no key is needed for either on a replica. Findings are
 // noted for repair; a replica that does not answer is reported as such and nothing is concluded of it.
 import { hasCode } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
@@ -7,11 +7,14 @@ import { forEachLimited } from '../../core/queues.js';
 import { releaseBuffer } from '../../core/release.js';
 import { sealedBytes } from '../../format/chunk.js';
 import type { PackRecord, StoredTombstone } from '../../index/index.js';
-import type { JobOptions, ScrubFinding, ScrubReport } from '../archive.js';
+import type { JobOptions, ScrubReport } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
+import { ByteRate } from '../pacing/byte-rate.js';
 import { MemberCheck } from '../packs/member-check.js';
 import { checkTombstone } from '../removal/send-tombstones.js';
 import { proveObject } from '../tiers/proof.js';
+import { ScrubState } from './scrub-state.js';
+import { scrubUnknown } from './scrub-unknown.js';
 
 const OBJECTS_AT_ONCE = 4;
 const HOT_PIECE_BYTES = 8 * 1024 * 1024;
@@ -23,63 +26,72 @@ interface Expected {
   readonly bytes: number | null;
 }
 
-class Tally {
-  objects = 0;
-  bytes = 0;
-  packsDone = 0;
-  readonly findings: ScrubFinding[] = [];
-  readonly unavailable = new Set<string>();
+/** One pass, or the rest of one. */
+interface Pass {
+  readonly deep: boolean;
+  readonly tally: ScrubState;
+  readonly rate: ByteRate;
+  readonly signal: AbortSignal | undefined;
 }
 
-/** Looks at every pack once. Resolves with what was found; rejects only when the index fails or by the signal. */
+/**
+ * Looks at every pack once, from where an earlier scrub of this depth was stopped, and at what replicas hold besides. Resolves with what was found;
+ * rejects only when the index fails or by the signal.
+ */
 export async function scrub(
   ctx: ArchiveContext,
   options: JobOptions & { readonly deep?: boolean },
 ): Promise<ScrubReport> {
-  const tally = new Tally();
-  const deep = options.deep ?? false;
-  for await (const record of ctx.index.packs({})) {
-    options.signal?.throwIfAborted();
-    await scrubReplicas(ctx, record, deep, tally, options.signal);
-    await scrubVolume(ctx, record, deep, tally, options.signal);
-    tally.packsDone += 1;
+  const { deep = false, signal } = options;
+  const tally = await ScrubState.load(ctx, deep ? 'deep' : 'light');
+  const pass = { deep, tally, rate: new ByteRate(ctx.clock, deep ? ctx.policy.scrubBytesPerSecond : null), signal };
+  try {
+    await scrubPacks(ctx, pass, options);
+  } catch (error) {
+    await tally.save();
+    throw error;
+  }
+  for await (const tombstone of ctx.index.tombstones({})) {
+    signal?.throwIfAborted();
+    for (const replica of tombstone.replicas) await scrubTombstone(ctx, tombstone, replica, pass);
+  }
+  await scrubUnknown(ctx, tally, signal);
+  await tally.end();
+  const { objects, bytes, resumed, findings, unavailable } = tally;
+  return { objects, bytes, resumed, findings, unavailable: [...unavailable].sort() };
+}
+
+async function scrubPacks(ctx: ArchiveContext, pass: Pass, options: JobOptions): Promise<void> {
+  const { tally, signal, deep } = pass;
+  let packsDone = 0;
+  for await (const record of ctx.index.packs(tally.left)) {
+    signal?.throwIfAborted();
+    await scrubReplicas(ctx, record, pass);
+    await scrubVolume(ctx, record, pass);
+    await tally.passed(record);
+    packsDone += 1;
     options.onProgress?.({
       step: deep ? 'deep scrub' : 'light scrub',
-      packsDone: tally.packsDone,
-      packsTotal: tally.packsDone,
+      packsDone,
+      packsTotal: packsDone,
       bytesDone: tally.bytes,
       bytesTotal: tally.bytes,
     });
   }
-  for await (const tombstone of ctx.index.tombstones({})) {
-    options.signal?.throwIfAborted();
-    for (const replica of tombstone.replicas)
-      await scrubTombstone(ctx, tombstone, replica, deep, tally, options.signal);
-  }
-  return {
-    objects: tally.objects,
-    bytes: tally.bytes,
-    findings: tally.findings,
-    unavailable: [...tally.unavailable].sort(),
-  };
 }
 
-async function scrubReplicas(
-  ctx: ArchiveContext,
-  record: PackRecord,
-  deep: boolean,
-  tally: Tally,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function scrubReplicas(ctx: ArchiveContext, record: PackRecord, pass: Pass): Promise<void> {
   const expected: Expected[] = [];
   for (const [chunk, { name, bytes }] of (record.seal?.chunks ?? []).entries()) {
     if (name !== null) expected.push({ chunk, name, bytes: sealedBytes(bytes) });
   }
   if (record.manifest !== null) expected.push({ chunk: -1, name: record.manifest.name, bytes: null });
-  const pairs = record.placements.flatMap(({ replica }) => expected.map((object) => ({ replica, object })));
+  // A replica that is not configured any more is nobody's to ask.
+  const placements = record.placements.filter(({ replica }) => ctx.replicas.names.includes(replica));
+  const pairs = placements.flatMap(({ replica }) => expected.map((object) => ({ replica, object })));
   await forEachLimited(pairs, OBJECTS_AT_ONCE, async ({ replica, object }) => {
-    if (tally.unavailable.has(replica)) return;
-    await scrubObject(ctx, record, replica, object, deep, tally, signal);
+    if (pass.tally.unavailable.has(replica)) return;
+    await scrubObject(ctx, record, replica, object, pass);
   });
 }
 
@@ -88,13 +100,11 @@ async function scrubObject(
   record: PackRecord,
   replica: ReplicaName,
   object: Expected,
-  deep: boolean,
-  tally: Tally,
-  signal: AbortSignal | undefined,
+  { deep, tally, rate, signal }: Pass,
 ): Promise<void> {
   const store = ctx.replicas.store(replica);
   const found = async (fault: 'missing' | 'corrupt', detail: string) => {
-    tally.findings.push({ where: replica, item: object.name, fault, detail });
+    tally.found({ where: replica, item: object.name, fault, detail });
     await ctx.damage.note(record.id, object.chunk, replica, fault);
   };
   try {
@@ -102,6 +112,7 @@ async function scrubObject(
     if (deep) {
       const body = await store.get(object.name, undefined, signal);
       tally.bytes += body.length;
+      await rate.spend(body.length, signal);
       releaseBuffer(await proveObject(ctx, object.name, body, replica));
     } else {
       const { bytes } = await store.head(object.name, signal);
@@ -131,9 +142,7 @@ async function scrubTombstone(
   ctx: ArchiveContext,
   tombstone: StoredTombstone,
   replica: ReplicaName,
-  deep: boolean,
-  tally: Tally,
-  signal: AbortSignal | undefined,
+  { deep, tally, signal }: Pass,
 ): Promise<void> {
   if (!ctx.replicas.names.includes(replica) || tally.unavailable.has(replica)) return;
   try {
@@ -141,7 +150,7 @@ async function scrubTombstone(
     if (deep) tally.bytes += tombstone.object.length;
     const fault = await checkTombstone(ctx, tombstone, replica, deep, signal);
     if (fault === null) return;
-    tally.findings.push({ where: replica, item: tombstone.name, fault, detail: 'the delete is told again' });
+    tally.found({ where: replica, item: tombstone.name, fault, detail: 'the delete is told again' });
   } catch (error) {
     if (!hasCode(error, 'UNAVAILABLE')) throw error;
     tally.unavailable.add(replica);
@@ -151,9 +160,7 @@ async function scrubTombstone(
 async function scrubVolume(
   ctx: ArchiveContext,
   record: PackRecord,
-  deep: boolean,
-  tally: Tally,
-  signal: AbortSignal | undefined,
+  { deep, tally, rate, signal }: Pass,
 ): Promise<void> {
   if (record.hot !== 'present' || record.volume === null) return;
   const volume = ctx.volumes.readable(record.volume);
@@ -176,6 +183,7 @@ async function scrubVolume(
       const bytes = await volume.read(ref, at, Math.min(record.bytes, at + HOT_PIECE_BYTES), signal);
       await check.update(bytes);
       tally.bytes += bytes.length;
+      await rate.spend(bytes.length, signal);
       releaseBuffer(bytes);
     }
     check.finish();
@@ -193,12 +201,12 @@ async function scrubVolume(
 async function hotDamage(
   ctx: ArchiveContext,
   record: PackRecord,
-  tally: Tally,
+  tally: ScrubState,
   fault: 'missing' | 'corrupt',
   detail: string,
 ): Promise<void> {
   if (record.volume === null) return;
-  tally.findings.push({ where: record.volume, item: record.id, fault, detail });
+  tally.found({ where: record.volume, item: record.id, fault, detail });
   if (record.placements.length === 0 && fault === 'corrupt') return;
   const { volume } = record;
   await ctx.catalog.change(record.id, (index) => index.setHot(record.id, 'missing', volume));

@@ -10,6 +10,10 @@ import { fileDueStudies } from '../filing/packer.js';
 import type { Committer } from '../intake/committer.js';
 import { Pace } from '../pacing/pace.js';
 import { Retries } from '../pacing/retries.js';
+import { collectGarbage } from '../recovery/garbage.js';
+import { repair } from '../recovery/repair.js';
+import { scrub } from '../recovery/scrub.js';
+import { deepScrubIsDue } from '../recovery/scrub-state.js';
 import type { EmptyPacks } from '../removal/empty-packs.js';
 import { readLateDeletes } from '../removal/provisional.js';
 import { payTombstones } from '../removal/send-tombstones.js';
@@ -19,6 +23,8 @@ import { recallPack } from './recall.js';
 
 /** Opened packs waiting for a recall; the oldest are forgotten beyond it: the next reader asks again. */
 const RECALLS_MAX = 1_000;
+/** Nobody waits for what is done at this pace: garbage is a day old, and a scrub takes weeks. */
+const UPKEEP_MS = 60_000;
 /** Packs a protect round takes before it looks at everything else again. */
 const PROTECT_ROUND = 50;
 
@@ -48,6 +54,8 @@ export class Movers {
       this.#loop('clear', moverIntervalMs, () => this.#emptyPacks.remove()),
       this.#loop('tell-deletes', moverIntervalMs, (signal) => this.#tellDeletes(signal)),
       this.#loop('recall', moverIntervalMs, (signal) => this.#recallOpened(signal)),
+      this.#loop('collect-garbage', UPKEEP_MS, (signal) => this.#collect(signal)),
+      this.#loop('scrub', UPKEEP_MS, (signal) => this.#scrubWhenDue(signal)),
       this.#loop('probe', probeIntervalMs, () => this.#probe()),
     );
   }
@@ -106,6 +114,25 @@ export class Movers {
       logFailure(this.#ctx, 'tell-deletes-failed', error);
     }
     await readLateDeletes(this.#ctx, signal);
+  }
+
+  async #collect(signal: AbortSignal): Promise<void> {
+    const { removed, failed } = await collectGarbage(this.#ctx, signal);
+    if (removed > 0) this.#ctx.log({ level: 'info', event: 'garbage-removed', detail: `${removed} objects` });
+    for (const error of failed.values()) logFailure(this.#ctx, 'garbage-not-removed', error);
+  }
+
+  /** What it finds is mended at once: nobody is there to say so. */
+  async #scrubWhenDue(signal: AbortSignal): Promise<void> {
+    const ctx = this.#ctx;
+    if (!(await deepScrubIsDue(ctx))) return;
+    const { objects, findings, unavailable } = await scrub(ctx, { deep: true, signal });
+    const detail = `${objects} objects, ${findings.length} findings; not asked: ${unavailable.join(', ') || 'none'}`;
+    ctx.log({ level: findings.length === 0 ? 'info' : 'warn', event: 'scrubbed', detail });
+    if (findings.length === 0) return;
+    const { repaired, failures } = await repair(ctx, { signal });
+    const level = failures.length === 0 ? 'info' : 'warn';
+    ctx.log({ level, event: 'repaired', detail: `${repaired} objects, ${failures.length} could not be mended` });
   }
 
   async #probe(): Promise<void> {

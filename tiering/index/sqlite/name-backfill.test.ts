@@ -28,9 +28,10 @@ async function older(): Promise<void> {
   await index.commitArrivals({ pack: packId(1), indexedTo: 1, instances });
   await index.close();
   const db = new Sqlite(path);
-  db.exec(
-    'DROP TABLE study_names; DROP TABLE tombstones; DROP TABLE tombstone_placements; DROP TABLE tombstone_records',
-  );
+  for (const table of ['study_names', 'tombstones', 'tombstone_placements', 'tombstone_records']) {
+    db.exec(`DROP TABLE ${table}`);
+  }
+  for (const name of ['chunks_name', 'packs_manifest', 'garbage_since']) db.exec(`DROP INDEX ${name}`);
   db.pragma('user_version = 1');
   db.close();
 }

@@ -1,9 +1,10 @@
 // Every read of the index as a plain function of one connection. Each runs in one read transaction, so that
 // what it puts together from several tables is of one moment.
 import type { Database } from 'better-sqlite3';
-import type { PackId, ReplicaName, SopUid, StudyUid } from '../../core/ids.js';
+import type { ObjectKey, PackId, ReplicaName, SopUid, StudyUid } from '../../core/ids.js';
 import type { PackFilter, QuerySpec, Scope, TombstoneFilter } from '../index.js';
 import { checkFile } from './check.js';
+import { ObjectNames } from './object-names.js';
 import { QueryEngine } from './query.js';
 import type { QueryClock } from './query-clock.js';
 import { InstanceReader, type Position } from './read-instances.js';
@@ -22,6 +23,7 @@ export function readerMethods(db: Database, clock: QueryClock) {
   const metadata = new MetadataReader(db, instances);
   const packs = new PackReader(db);
   const tombstones = new TombstoneReader(db);
+  const names = new ObjectNames(db);
   const queries = new QueryEngine(db, clock, metadata);
   const setting = db.prepare<[string], { value: string }>('SELECT value FROM settings WHERE key = ?');
   const counter = db.prepare<[string], { value: number }>('SELECT value FROM counters WHERE name = ?');
@@ -43,6 +45,8 @@ export function readerMethods(db: Database, clock: QueryClock) {
     packContents: oneMoment((id: PackId) => metadata.packContents(id)),
     unfiled: oneMoment(() => packs.unfiled()),
     unfiledInstances: oneMoment((study: StudyUid) => metadata.unfiledInstances(study)),
+    garbage: (beforeMs: number): readonly ObjectKey[] => names.garbage(beforeMs),
+    unknownObjects: oneMoment((asked: readonly ObjectKey[]) => names.unknown(asked)),
     exceptions: oneMoment((pack?: PackId) => packs.exceptions(pack)),
     status: oneMoment((options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] }) =>
       readStatus(db, packs, options),

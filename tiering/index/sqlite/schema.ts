@@ -214,7 +214,14 @@ CREATE TABLE tombstone_placements (
 ) STRICT, WITHOUT ROWID;
 `;
 
-const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3];
+/** Whose an object is: asked for every name that a replica lists. */
+const VERSION_4 = `
+CREATE INDEX chunks_name ON chunks (name) WHERE name IS NOT NULL;
+CREATE INDEX packs_manifest ON packs (manifest_name) WHERE manifest_name IS NOT NULL;
+CREATE INDEX garbage_since ON garbage (since_ms);
+`;
+
+const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /**
  * Brings the file to the present schema. FOREIGN when it is a database of something else; NOT_SUPPORTED when a newer

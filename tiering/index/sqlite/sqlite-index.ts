@@ -138,7 +138,8 @@ export class SqliteIndex implements Index {
 
   async *packs(filter: PackFilter): AsyncIterable<PackRecord> {
     let left = filter.limit ?? Number.MAX_SAFE_INTEGER;
-    let position: PackPosition | null = null;
+    const { after } = filter;
+    let position: PackPosition | null = after === undefined ? null : { ms: after.createdMs, uuid: after.id };
     while (left > 0) {
       const from: PackPosition | null = position;
       const limit = left;
@@ -220,6 +221,18 @@ export class SqliteIndex implements Index {
 
   exceptions(pack?: PackId) {
     return this.#points.call('exceptions', pack);
+  }
+
+  garbage(beforeMs: number) {
+    return this.#scan(({ client }) => client.call('garbage', beforeMs));
+  }
+
+  clearGarbage(names: readonly ObjectKey[]) {
+    return this.#writer.call('clearGarbage', names);
+  }
+
+  unknownObjects(names: readonly ObjectKey[]) {
+    return this.#scan(({ client }) => client.call('unknownObjects', names));
   }
 
   status(options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] }) {

@@ -29,6 +29,7 @@ export function writerMethods(db: Database) {
     `INSERT INTO counters (name, value) VALUES (?, ?)
      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`,
   );
+  const clearGarbage = db.prepare<[string]>('DELETE FROM garbage WHERE name IN (SELECT value FROM json_each(?))');
   const setSetting = db.prepare<[string, string]>('INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)');
   const sawSeqs = (seqs: readonly { readonly seq: number }[]) => {
     if (seqs.length === 0) return;
@@ -126,6 +127,7 @@ export function writerMethods(db: Database) {
     },
     addException: (exception: ChunkException): void => packs.addException(exception),
     clearException: (exception: Omit<ChunkException, 'fault'>): void => packs.clearException(exception),
+    clearGarbage: (names: readonly ObjectKey[]): void => void clearGarbage.run(JSON.stringify(names)),
     touch: (study: StudyUid, nowMs: number): void => packs.touch(study, nowMs),
     setSetting: (key: string, value: string): void => void setSetting.run(key, value),
     /** Run by the thread itself: answered once everything before it is durable. */
