@@ -54,14 +54,24 @@ export async function writeKeyring(path: string, keyring: Keyring): Promise<void
   await syncFolder(path);
 }
 
-/** Puts a changed keyring in the place of the file: at every moment one of the two is there whole. Durable when it resolves. */
+/**
+ * Puts a changed keyring in the place of the file: at every moment one of the two is there whole. Durable when it resolves; UNAVAILABLE when
+ * it cannot be written (a read-only mount), and then the old one is still there.
+ */
 export async function replaceKeyring(path: string, keyring: Keyring): Promise<void> {
   const next = `${path}.new`;
-  // What a crash left there may have another mode.
-  await rm(next, { force: true });
-  await fill(await open(next, 'wx', 0o600), keyring);
-  await rename(next, path);
-  await syncFolder(path);
+  try {
+    // What a crash left there may have another mode.
+    await rm(next, { force: true });
+    await fill(await open(next, 'wx', 0o600), keyring);
+    await rename(next, path);
+    await syncFolder(path);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unexpected';
+    throw new ArchiveError('UNAVAILABLE', `keyring ${path} cannot be replaced (${code}); its folder must be writable`, {
+      cause,
+    });
+  }
 }
 
 async function fill(file: FileHandle, keyring: Keyring): Promise<void> {
