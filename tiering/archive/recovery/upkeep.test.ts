@@ -75,7 +75,8 @@ describe('a scrub', () => {
     await flip(damaged);
     await rig.open();
     await expect.poll(async () => Buffer.compare(await readFile(damaged), before), WAIT).toBe(0);
-    expect(rig.events.map(({ event }) => event)).toEqual(expect.arrayContaining(['scrubbed', 'repaired']));
+    const events = async () => rig.events.map(({ event }) => event);
+    await expect.poll(events, WAIT).toEqual(expect.arrayContaining(['scrubbed', 'repaired']));
   });
 
   it('reports what nobody knows of on a replica, and neither it nor repair touches it', async () => {

@@ -1,6 +1,7 @@
 // The background: files what has settled, protects what is due, evicts above the high water mark,
 // recalls what was opened, probes volumes and replicas. The index says what ought to be and each round
 // makes it so; a mover holds no state that a kill could lose.
+import { setMaxListeners } from 'node:events';
 import type { PackId } from '../../core/ids.js';
 import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
@@ -39,6 +40,8 @@ export class Movers {
 
   constructor(ctx: ArchiveContext, committer: Committer, emptyPacks: EmptyPacks) {
     this.#ctx = ctx;
+    // Every loop and what it runs listens to it: more than the ten that Node takes for a leak.
+    setMaxListeners(0, this.#stop.signal);
     this.#emptyPacks = emptyPacks;
     this.#retries = new Retries(ctx.clock);
     // While arrivals are coming in, the background leaves them most of the machine.
