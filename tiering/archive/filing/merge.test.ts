@@ -24,8 +24,8 @@ describe('merging', () => {
     const phantoms = Array.from({ length: 12 }, (_, n) => phantomCt({ seed: 3, index: 11 - n, rows: 16, columns: 16 }));
     let most = 0;
     for (const phantom of phantoms) {
-      expect(await storeBytes(archive, phantom.bytes)).toMatchObject({ status: 'stored' });
       const before = await packFiles(rig.path('a', 'packs'));
+      expect(await storeBytes(archive, phantom.bytes)).toMatchObject({ status: 'stored' });
       await expect
         .poll(async () => (await packFiles(rig?.path('a', 'packs') ?? '')) !== before, {
           timeout: 10_000,
