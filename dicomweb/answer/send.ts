@@ -121,23 +121,28 @@ class Sender {
 
   /** @param ours nobody else has the bytes: their memory is given back as soon as the kernel has them. */
   push(bytes: Uint8Array, ours = false): void {
-    this.#pieces.push({ bytes, ours });
+    if (bytes.length > 0) this.#pieces.push({ bytes, ours });
   }
 
   /** Writes what is held in one cork. False: the socket wants a pause. */
   flush(end: boolean): boolean {
     const { res } = this.#exchange;
+    if (this.#begun && !end && this.#pieces.length === 0) return true;
     res.cork();
     if (!this.#begun) begin(res, this.#answer);
     this.#begun = true;
-    let free = true;
     for (const { bytes, ours } of this.#pieces) {
-      free = ours ? res.write(bytes, (error) => error ?? releaseBuffer(bytes)) : res.write(bytes);
+      if (ours) res.write(bytes, (error) => error ?? releaseBuffer(bytes));
+      else res.write(bytes);
     }
     this.#pieces = [];
-    if (end) res.end();
+    // Of a chunked answer Node 24 sends the end before what is still corked.
+    const chunked = this.#answer.length === null;
+    if (end && !chunked) res.end();
     res.uncork();
-    return free;
+    if (end && chunked) res.end();
+    // Not what the writes said: uncorking may have sent all of it, and then no drain comes.
+    return !res.writableNeedDrain;
   }
 }
 
@@ -263,7 +268,7 @@ export async function sendStream(
       exchange.signal.throwIfAborted();
       if (!begun) begin(res, answer);
       begun = true;
-      if (!res.write(chunk)) await drained(exchange);
+      if (chunk.length > 0 && !res.write(chunk)) await drained(exchange);
     }
     if (!begun) begin(res, answer);
     begun = true;
