@@ -123,7 +123,7 @@ describe('hostile DICOM bytes', () => {
   it('25 a deflate bomb raises memory by no more than the bound on what is inflated', () => {
     const script = `
       import { readFileSync } from 'node:fs';
-      import { parseInstance } from ${JSON.stringify(new URL('../../dicom/parse-instance.js', import.meta.url).href)};
+      import { parseInstance } from ${JSON.stringify(new URL('../../dicom/scan/parse-instance.js', import.meta.url).href)};
       const bytes = readFileSync(0);
       const before = process.resourceUsage().maxRSS;
       let fault = '';
