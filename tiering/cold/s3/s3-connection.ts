@@ -11,6 +11,7 @@ import { CHUNK_BYTES } from '../../core/limits.js';
 import { withDeadline } from '../../core/queues.js';
 import { abortedError, throwIfAborted } from '../checks.js';
 import * as limits from '../limits.js';
+import type { ObjectStoreCapabilities } from '../object-store.js';
 import { type Provider, type ProviderName, providerNamed, providerOfEndpoint } from './providers.js';
 import { isTransient, s3Error } from './s3-errors.js';
 import { SignedGets } from './s3-signed-get.js';
@@ -31,6 +32,10 @@ export interface S3StoreOptions {
   readonly forcePathStyle?: boolean;
   /** Default: by the endpoint's host, which knows AWS alone. */
   readonly provider?: ProviderName;
+  /** Takes these for granted whatever is known of the provider: for the probe, which finds out. */
+  readonly assume?: Partial<ObjectStoreCapabilities>;
+  /** Keys that are asked for in one page of a listing; the probe asks for few. */
+  readonly listPageKeys?: number;
   /** PEM certificates to trust besides the system's. */
   readonly ca?: string;
   readonly clock: Clock;
@@ -61,6 +66,7 @@ export class S3Connection {
   readonly place: string;
   /** '' or ends in '/'. */
   readonly prefix: string;
+  readonly listPageKeys: number;
   readonly #options: S3StoreOptions;
   #loading: Promise<Loaded> | undefined;
   #closed = false;
@@ -83,13 +89,25 @@ export class S3Connection {
     this.#options = options;
     this.bucket = bucket;
     this.prefix = prefix === '' ? '' : `${parseObjectKey(prefix)}/`;
-    this.provider = options.provider === undefined ? providerOfEndpoint(endpoint) : providerNamed(options.provider);
+    this.listPageKeys = options.listPageKeys ?? limits.S3_LIST_PAGE_KEYS;
+    const provider = options.provider === undefined ? providerOfEndpoint(endpoint) : providerNamed(options.provider);
+    this.provider = { ...provider, capabilities: { ...provider.capabilities, ...options.assume } };
     this.place = `s3://${bucket} (${endpoint === undefined ? 'AWS' : new URL(endpoint).host})`;
   }
 
   /** The key as the bucket has it. */
   keyOf(key: ObjectKey): string {
     return this.prefix + parseObjectKey(key);
+  }
+
+  /** From a name as a listing encodes it to the key; undefined for one that is foreign or not below the prefix. */
+  keyIn(encoded: string): ObjectKey | undefined {
+    try {
+      const name = decodeURIComponent(encoded);
+      return name.startsWith(this.prefix) ? parseObjectKey(name.slice(this.prefix.length)) : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /**

@@ -2,8 +2,6 @@
 // keys are skipped, a page out of order or one that leads nowhere ends the listing with CORRUPT.
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { ArchiveError } from '../../core/errors.js';
-import { type ObjectKey, parseObjectKey } from '../../core/ids.js';
-import { S3_LIST_PAGE_KEYS } from '../limits.js';
 import type { ObjectEntry } from '../object-store.js';
 import type { S3Connection } from './s3-connection.js';
 
@@ -30,7 +28,7 @@ export async function* listObjects(
       throw new ArchiveError('CORRUPT', `list ${prefix} at ${connection.place}: the answer is not a listing`);
     }
     for (const object of page.Contents ?? []) {
-      const key = keyIn(connection, object.Key ?? '');
+      const key = connection.keyIn(object.Key ?? '');
       if (key === undefined || key === last || !key.startsWith(prefix)) continue;
       // Keys are ASCII by their grammar, so that the order of UTF-16 units is the order of UTF-8 bytes.
       if (key < last) throw new ArchiveError('CORRUPT', `list ${prefix} at ${connection.place}: keys are not in order`);
@@ -57,7 +55,7 @@ function fetchPage(
       new sdk.ListObjectsV2Command({
         Bucket: connection.bucket,
         Prefix: connection.prefix + prefix,
-        MaxKeys: S3_LIST_PAGE_KEYS,
+        MaxKeys: connection.listPageKeys,
         // Foreign keys may hold characters that XML cannot.
         EncodingType: 'url',
         ...(after === '' || token !== undefined ? {} : { StartAfter: connection.prefix + after }),
@@ -66,14 +64,4 @@ function fetchPage(
       { abortSignal: signal },
     ),
   );
-}
-
-/** The key below this store's prefix; undefined for a foreign one. */
-function keyIn(connection: S3Connection, encoded: string): ObjectKey | undefined {
-  try {
-    const name = decodeURIComponent(encoded);
-    return name.startsWith(connection.prefix) ? parseObjectKey(name.slice(connection.prefix.length)) : undefined;
-  } catch {
-    return undefined;
-  }
 }

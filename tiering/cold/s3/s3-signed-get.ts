@@ -72,6 +72,16 @@ export class SignedGets {
     throw await refusalOf(response);
   }
 
+  /** The status and Date of a GET that nobody signed, for a look at who may read and what time it is there. */
+  async unsigned(key: string, signal: AbortSignal): Promise<{ readonly status: number; readonly date: string | null }> {
+    this.#base ??= this.#resolve();
+    const base = await this.#base;
+    const path = `${base.pathname.replace(/\/$/, '')}/${key.split('/').map(encodeURIComponent).join('/')}`;
+    const response = await this.#send(base, path, { host: base.host }, signal);
+    response.destroy();
+    return { status: response.statusCode ?? 0, date: response.headers.date ?? null };
+  }
+
   /** Where the bucket is, by the SDK's own rules: path style, virtual host, partitions. */
   async #resolve(): Promise<URL> {
     const { client, bucket, endpoint } = this.#options;
