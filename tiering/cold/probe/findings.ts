@@ -66,6 +66,6 @@ export interface ProbeContext {
   readonly random: Random;
   readonly findings: Findings;
   /** A key of the probe's own: all lie below one prefix that nobody else has. */
-  key(name: string): ObjectKey;
+  readonly key: (name: string) => ObjectKey;
   readonly prefix: string;
 }
