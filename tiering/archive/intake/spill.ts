@@ -17,12 +17,12 @@ import { type Receiver, refusedByParser, storeOnce } from './receiver.js';
 const WRITE_BYTES = 1024 * 1024;
 
 /**
- * Writes `head` and the rest of the stream into a new pack, then parses it where it lies. Resolves with what became of it; nothing of
- * it stays when it is refused. Rejects with FULL or UNAVAILABLE when no volume can take it, or with what the stream threw.
+ * Writes `head` and the rest of the stream into a new pack, then parses it where it lies; `head` is empty once it is written, so that its
+ * memory is not held until the end of the stream. Resolves with what became of it; nothing of it stays when it is refused. Rejects with FULL or UNAVAILABLE when no volume can take it, or with what the stream threw.
  */
 export async function spill(
   receiver: Receiver,
-  head: readonly Uint8Array[],
+  head: Uint8Array[],
   rest: AsyncIterator<Uint8Array>,
   options: ReceiveOptions,
 ): Promise<StoreOutcome> {
@@ -65,7 +65,7 @@ export async function spill(
 async function copy(
   volume: Volume,
   writer: PackWriter,
-  head: readonly Uint8Array[],
+  head: Uint8Array[],
   rest: AsyncIterator<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<{ length: number; sha256: Sha256 }> {
@@ -88,6 +88,7 @@ async function copy(
     if (pendingBytes >= WRITE_BYTES) await flush();
   };
   for (const piece of head) await take(piece);
+  head.length = 0;
   for (let checked = 0; ; ) {
     signal?.throwIfAborted();
     const next = await rest.next();
