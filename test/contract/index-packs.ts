@@ -271,6 +271,23 @@ function describeGarbage(index: () => Index): void {
     expect(await index().unknownObjects([])).toEqual([]);
   });
 
+  it('are announced before they are put: garbage until something has them', async () => {
+    const announced = [chunkName('a'), chunkName('b'), manifestName(1), manifestName(2)];
+    await index().announceObjects(announced);
+    await index().announceObjects(announced);
+    expect(await index().unknownObjects(announced)).toEqual([]);
+    expect(new Set(await index().garbage(Number.MAX_SAFE_INTEGER))).toEqual(new Set(announced));
+    await index().addPack(newPack(1, { kind: 'pack' }));
+    await index().setSeal(packId(1), seal(1));
+    await index().nameChunk(packId(1), 0, chunkName('a'));
+    await index().setManifest(packId(1), { name: manifestName(1), generation: 1 });
+    expect(new Set(await index().garbage(Number.MAX_SAFE_INTEGER))).toEqual(new Set([chunkName('b'), manifestName(2)]));
+    // Nothing of the announcement is left behind it: what is dropped is dated by the drop.
+    await index().clearGarbage([chunkName('b'), manifestName(2)]);
+    await index().dropPack(packId(1));
+    expect(new Set(await index().garbage(Number.MAX_SAFE_INTEGER))).toEqual(new Set([chunkName('a'), manifestName(1)]));
+  });
+
   it('that come after one are what is left of a pass', async () => {
     for (const n of [1, 2, 3]) await index().addPack({ ...newPack(n), createdMs: 1_000 + Math.floor(n / 2) });
     const [, second] = await collect(index().packs({}));

@@ -113,7 +113,11 @@ async function lostOrChanged(sample: readonly Acknowledged[]): Promise<string[]>
 }
 
 describe(`${KILLS} SIGKILLs under ingest, deletes and migrate`, () => {
-  it('lose, change and bring back nothing of what was acknowledged', { timeout: 60_000 + KILLS * 20_000 }, async () => {
+  // Not tried again: a second run would meet what the first one left.
+  it('lose, change and bring back nothing of what was acknowledged', {
+    timeout: 60_000 + KILLS * 20_000,
+    retry: 0,
+  }, async () => {
     const random = seeded(SEED);
     const phantoms = endlessPhantoms();
     let checked = 0;

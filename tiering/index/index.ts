@@ -321,6 +321,11 @@ export interface Index {
   exceptions(pack?: PackId): Promise<readonly ChunkException[]>;
 
   // -- garbage
+  /**
+   * Objects that are about to be put. They count as thrown away until something in the index has them, so that what a kill leaves behind
+   * is somebody's and is removed.
+   */
+  announceObjects(names: readonly ObjectKey[]): Promise<void>;
   /** Names thrown away before `beforeMs` that nothing in the index has (again): oldest first, a pack's manifest before its chunks; at most 1,000. */
   garbage(beforeMs: number): Promise<readonly ObjectKey[]>;
   /** Forgets that these are to be removed. */

@@ -37,6 +37,8 @@ export async function sealToQuorum(
   });
   const holders = new Set<ReplicaName>(ctx.replicas.names);
   const put = async (...args: Parameters<typeof ctx.replicas.putQuorum>) => {
+    // The index has nothing of the pack yet: what a failed batch leaves on a replica is known and leaves it again.
+    await ctx.index.announceObjects([args[0]]);
     for (const [replica, result] of await ctx.replicas.putQuorum(...args)) {
       if (result !== 'stored') holders.delete(replica);
     }

@@ -46,6 +46,7 @@ async function wrapAnew(
     const object = sealManifest({ ...body, generation }, { ...seal, ...wrap }, dek, ctx.random);
     const { bytes, sha256 } = await ctx.pool.hash({ bytes: object });
     next = { name: manifestName(id, generation, parseSha256(sha256)), generation };
+    await ctx.index.announceObjects([next.name]);
     await putFirst(ctx, next.name, bytes, held, signal);
   }
   await ctx.catalog.change(id, (index) => index.rewrap(id, { ...wrap, dekId }, next));

@@ -210,7 +210,7 @@ async function fetchManifest(
   }
 }
 
-/** The pack's next manifest, of what the index has of it now. */
+/** The pack's next manifest, of what the index has of it now, announced: whoever puts it may be killed before the index has its name. */
 export async function makeManifest(
   ctx: ArchiveContext,
   record: PackRecord,
@@ -238,5 +238,7 @@ export async function makeManifest(
   const { bytes, sha256 } = await ctx.pool.hash({
     bytes: sealManifest(body, seal, ctx.catalog.dek(id, seal), ctx.random),
   });
-  return { name: manifestName(id, generation, parseSha256(sha256)), bytes };
+  const name = manifestName(id, generation, parseSha256(sha256));
+  await ctx.index.announceObjects([name]);
+  return { name, bytes };
 }

@@ -144,6 +144,7 @@ export class PackTable {
     this.#sql.addSeal.run(pack, seal.suite, seal.kekId, seal.wrapSalt, seal.wrappedDek, seal.dekId);
     for (const [number, chunk] of seal.chunks.entries()) {
       this.#sql.addChunk.run(pack, number, chunk.bytes, chunk.salt, chunk.commitment, chunk.name);
+      if (chunk.name !== null) this.#sql.keep.run(chunk.name);
     }
   }
 
@@ -172,6 +173,7 @@ export class PackTable {
       throw new ArchiveError('CONFLICT', `chunk ${chunk} of pack ${id} has another name already: ${present.name}`);
     }
     this.#sql.nameChunk.run(name, pack.id, chunk);
+    this.#sql.keep.run(name);
   }
 
   /** Records the newest manifest; the one it replaces becomes garbage. CONFLICT when a newer one is there. */
@@ -183,6 +185,7 @@ export class PackTable {
       throw new ArchiveError('CONFLICT', `pack ${id} has manifest generation ${generation} already`);
     }
     this.#sql.manifest.run(manifest.name, manifest.generation, pack.id);
+    this.#sql.keep.run(manifest.name);
     if (name !== null) this.#sql.throwAway.run(name, nowMs);
   }
 
@@ -192,7 +195,10 @@ export class PackTable {
     const offered = manifest?.generation ?? 0;
     const newer =
       offered > known || (manifest !== null && offered === known && manifest.name < (pack.manifest_name ?? ''));
-    if (manifest !== null && newer) this.#sql.manifest.run(manifest.name, manifest.generation, pack.id);
+    if (manifest !== null && newer) {
+      this.#sql.manifest.run(manifest.name, manifest.generation, pack.id);
+      this.#sql.keep.run(manifest.name);
+    }
     if (seal !== null && (newer || this.#sql.seal.get(pack.id) === undefined)) this.#writeSeal(pack.id, seal);
   }
 
@@ -218,6 +224,11 @@ export class PackTable {
   #countPlacements(pack: number): void {
     this.#sql.countPlacements.run(pack);
     this.#aggregates.refreshStudiesOf(pack);
+  }
+
+  /** As Index.announceObjects. */
+  announce(names: readonly ObjectKey[], nowMs: number): void {
+    for (const name of names) this.#sql.throwAway.run(name, nowMs);
   }
 
   /** CONFLICT when it has a live instance. A pack that is not known is no error: it was dropped before. */
@@ -306,6 +317,7 @@ function prepare(db: Database) {
       'UPDATE packs SET manifest_name = ?, manifest_generation = ? WHERE id = ?',
     ),
     throwAway: prepared<[string, number]>('INSERT OR IGNORE INTO garbage (name, since_ms) VALUES (?, ?)'),
+    keep: prepared<[string]>('DELETE FROM garbage WHERE name = ?'),
     putPlacement: prepared<[number, number, number]>(
       'INSERT OR REPLACE INTO placements (pack, replica, verified_ms) VALUES (?, ?, ?)',
     ),

@@ -223,6 +223,10 @@ export class SqliteIndex implements Index {
     return this.#points.call('exceptions', pack);
   }
 
+  announceObjects(names: readonly ObjectKey[]) {
+    return this.#writer.call('announceObjects', names, this.#clock.nowMs());
+  }
+
   garbage(beforeMs: number) {
     return this.#scan(({ client }) => client.call('garbage', beforeMs));
   }

@@ -127,6 +127,7 @@ export function writerMethods(db: Database) {
     },
     addException: (exception: ChunkException): void => packs.addException(exception),
     clearException: (exception: Omit<ChunkException, 'fault'>): void => packs.clearException(exception),
+    announceObjects: (names: readonly ObjectKey[], nowMs: number): void => packs.announce(names, nowMs),
     clearGarbage: (names: readonly ObjectKey[]): void => void clearGarbage.run(JSON.stringify(names)),
     touch: (study: StudyUid, nowMs: number): void => packs.touch(study, nowMs),
     setSetting: (key: string, value: string): void => void setSetting.run(key, value),
