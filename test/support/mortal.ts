@@ -1,14 +1,15 @@
-// A process that is killed at its n-th write, for tests that try every n: stores and the index are wrapped so that the n-th write of
+// A process that is killed at its n-th write, for tests that try every n: stores, volumes and the index are wrapped so that the n-th write of
 // all of them is the last thing that happens (or, `undone`, the last thing that does not), and nothing answers after it.
 import type { ObjectEntry, ObjectStore, ObjectStoreCapabilities, PutOptions } from '../../tiering/cold/object-store.js';
-import { ArchiveError } from '../../tiering/core/errors.js';
-import type { ObjectKey } from '../../tiering/core/ids.js';
+import { ArchiveError, type ErrorCode } from '../../tiering/core/errors.js';
+import type { ObjectKey, PackId, VolumeName } from '../../tiering/core/ids.js';
+import type { PackRef, PackWriter, TrayAppender, Volume, VolumeUsage } from '../../tiering/hot/volume.js';
 import type { Index } from '../../tiering/index/index.js';
 
 const INDEX_READS: ReadonlySet<string> = new Set(
   [
     'lookup highestSeq tombstones instance instances metadata query pack packs packContents unfiled unfiledInstances',
-    'exceptions status setting check close',
+    'exceptions garbage unknownObjects status setting check close',
   ].flatMap((names) => names.split(' ')),
 );
 
@@ -25,17 +26,22 @@ export class Mortality {
     this.#undone = undone;
   }
 
-  async write<T>(what: string, run: () => Promise<T>): Promise<T> {
-    this.mustLive();
+  /** @param code what the dead process gets in place of an answer: nobody sees it, and it must not be tried again for ever. */
+  async write<T>(what: string, run: () => Promise<T>, code: ErrorCode = 'INTERNAL'): Promise<T> {
+    this.mustLive(code);
     this.writes.push(what);
     if (this.writes.length !== this.#dieAt) return run();
     this.#dead = true;
     if (!this.#undone) await run();
-    throw new ArchiveError('INTERNAL', `killed at write ${this.#dieAt}: ${what}`);
+    throw new ArchiveError(code, `killed at write ${this.#dieAt}: ${what}`);
   }
 
-  mustLive(): void {
-    if (this.#dead) throw new ArchiveError('INTERNAL', 'killed before');
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  mustLive(code: ErrorCode = 'INTERNAL'): void {
+    if (this.#dead) throw new ArchiveError(code, 'killed before');
   }
 
   index(inner: Index): Index {
@@ -93,6 +99,86 @@ export class MortalStore implements ObjectStore {
   ): AsyncGenerator<ObjectEntry, void, void> {
     this.#life.mustLive();
     yield* this.#inner.list(prefix, options);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** `inner` stays as it is when this is closed: the disk outlives the process. */
+export class MortalVolume implements Volume {
+  readonly name: VolumeName;
+  readonly #inner: Volume;
+  readonly #life: Mortality;
+
+  constructor(inner: Volume, life: Mortality) {
+    this.name = inner.name;
+    this.#inner = inner;
+    this.#life = life;
+  }
+
+  async createTray(id: PackId): Promise<TrayAppender> {
+    const tray = await this.#life.write('create tray', () => this.#inner.createTray(id), 'UNAVAILABLE');
+    const life = this.#life;
+    return {
+      id,
+      get bytes() {
+        return tray.bytes;
+      },
+      append: (pieces) => life.write('append to tray', () => tray.append(pieces), 'UNAVAILABLE'),
+      sync: () => life.write('sync tray', () => tray.sync(), 'UNAVAILABLE'),
+      close: () => tray.close(),
+    };
+  }
+
+  async createPack(id: PackId, bytesMax?: number): Promise<PackWriter> {
+    const pack = await this.#life.write('create pack', () => this.#inner.createPack(id, bytesMax), 'UNAVAILABLE');
+    const life = this.#life;
+    return {
+      id,
+      path: pack.path,
+      get bytes() {
+        return pack.bytes;
+      },
+      append: (pieces) => life.write('append to pack', () => pack.append(pieces), 'UNAVAILABLE'),
+      rewrite: (at, bytes) => life.write('rewrite in pack', () => pack.rewrite(at, bytes), 'UNAVAILABLE'),
+      commit: () => life.write('commit pack', () => pack.commit(), 'UNAVAILABLE'),
+      abort: () => pack.abort(),
+    };
+  }
+
+  remove(ref: PackRef): Promise<void> {
+    return this.#life.write(`remove ${ref.kind}`, () => this.#inner.remove(ref), 'UNAVAILABLE');
+  }
+
+  async read(ref: PackRef, start: number, end: number, signal?: AbortSignal): Promise<Uint8Array> {
+    this.#life.mustLive('UNAVAILABLE');
+    return this.#inner.read(ref, start, end, signal);
+  }
+
+  async size(ref: PackRef): Promise<number> {
+    this.#life.mustLive('UNAVAILABLE');
+    return this.#inner.size(ref);
+  }
+
+  path(ref: PackRef): string {
+    return this.#inner.path(ref);
+  }
+
+  async *list(kind: PackRef['kind']): AsyncGenerator<{ readonly ref: PackRef; readonly bytes: number }> {
+    this.#life.mustLive('UNAVAILABLE');
+    yield* this.#inner.list(kind);
+  }
+
+  async usage(): Promise<VolumeUsage> {
+    this.#life.mustLive('UNAVAILABLE');
+    return this.#inner.usage();
+  }
+
+  async probe(): Promise<void> {
+    this.#life.mustLive('UNAVAILABLE');
+    await this.#inner.probe();
   }
 
   close(): Promise<void> {

@@ -213,7 +213,7 @@ export class Committer {
   }
 
   /** The tray that takes `bytes` more, begun or rotated as needed; null when no volume can take them. */
-  async #trayFor(bytes: number, intoReserve: boolean): Promise<TrayLog | null> {
+  async #trayFor(bytes: number, intoReserve: boolean, attempt = 1): Promise<TrayLog | null> {
     const current = this.#tray;
     const full = current !== null && current.bytes > 0 && current.bytes + bytes > TRAY_BYTES_MAX;
     if (current !== null && !full && this.#ctx.volumes.canTake(current.volume, bytes, intoReserve)) return current;
@@ -230,7 +230,8 @@ export class Committer {
       this.#ctx.volumes.report(volume.name, error);
       this.#ctx.log({ level: 'warn', event: 'tray-begin-failed', detail: messageOf(error) });
       await this.#ctx.volumes.settled(volume.name);
-      return this.#ctx.volumes.writable(bytes, intoReserve) === null ? null : this.#trayFor(bytes, intoReserve);
+      // Whatever is wrong with a volume that still counts as well: not for ever.
+      return attempt >= ATTEMPTS_MAX ? null : this.#trayFor(bytes, intoReserve, attempt + 1);
     }
   }
 
