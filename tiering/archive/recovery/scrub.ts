@@ -193,7 +193,8 @@ async function scrubVolume(
     else if (hasCode(error, 'UNAVAILABLE')) {
       ctx.volumes.report(volume.name, error);
       tally.unavailable.add(volume.name);
-    } else throw error;
+      // Nothing lives in it any more, and it was removed since the record was read.
+    } else if (!hasCode(error, 'NOT_FOUND')) throw error;
   }
 }
 
@@ -205,9 +206,11 @@ async function hotDamage(
   fault: 'missing' | 'corrupt',
   detail: string,
 ): Promise<void> {
-  if (record.volume === null) return;
-  tally.found({ where: record.volume, item: record.id, fault, detail });
-  if (record.placements.length === 0 && fault === 'corrupt') return;
   const { volume } = record;
+  // Evicted or removed since the record was read: that it is not there is as it should be.
+  const now = await ctx.index.pack(record.id);
+  if (volume === null || now?.hot !== 'present' || now.volume !== volume) return;
+  tally.found({ where: volume, item: record.id, fault, detail });
+  if (record.placements.length === 0 && fault === 'corrupt') return;
   await ctx.catalog.change(record.id, (index) => index.setHot(record.id, 'missing', volume));
 }

@@ -37,6 +37,8 @@ export async function remove(remover: Remover, scope: Scope, signal?: AbortSigna
   }
   const instances = records.reduce((sum, { entries }) => sum + entries.length, 0);
   if (instances === 0) throw nothingToRemove();
+  // What replicas hold under this name must be known by it after a power cut too: from the tray it would be sealed anew, under another.
+  await ctx.index.commitDurable();
   let pending = 0;
   await forEachLimited(records, SENT_AT_ONCE, async (record) => {
     if ((await sendTombstone(ctx, record, signal)) < ctx.replicas.writeQuorum) pending += 1;

@@ -240,5 +240,6 @@ export async function makeManifest(
   });
   const name = manifestName(id, generation, parseSha256(sha256));
   await ctx.index.announceObjects([name]);
+  await ctx.index.commitDurable();
   return { name, bytes };
 }
