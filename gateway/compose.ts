@@ -37,6 +37,12 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
     await closeStorage(storage);
     throw error;
   });
+  if (storage.keysWarning !== null) {
+    logger.error(
+      { detail: storage.keysWarning },
+      'keys cannot be used: cold studies cannot be read, nothing gets protected',
+    );
+  }
   const pixels = createPixelPool();
   const authenticator = createAuthenticator(config.auth, clock, config.http.publicUrl);
   const jobs = new JobRegistry(clock);

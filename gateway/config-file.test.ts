@@ -34,6 +34,7 @@ describe('the embedded default', () => {
       hot: { volumes: [{ name: 'a', path: '/srv/film/data/hot' }], settleMs: 60_000, highWater: 0.85, lowWater: 0.75 },
       cold: {
         keyring: '/srv/film/data/keyring.json',
+        pkcs11: null,
         writeQuorum: 2,
         cloudDirectQuorum: 2,
         replicas: [

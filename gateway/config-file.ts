@@ -10,7 +10,13 @@ type Path = readonly (string | number)[];
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Keys whose value may be `file:PATH`. Elsewhere `file:` has its own meaning (replica URLs). */
-const SECRET_KEYS: ReadonlySet<string | number> = new Set(['accessKeyId', 'secretAccessKey', 'token', 'linkKey']);
+const SECRET_KEYS: ReadonlySet<string | number> = new Set([
+  'accessKeyId',
+  'secretAccessKey',
+  'token',
+  'linkKey',
+  'pin',
+]);
 const CONFIG_BYTES_MAX = 1 << 20;
 
 /** The configuration when none is given: everything under `./data` of `folder`, loopback only. */

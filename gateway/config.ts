@@ -127,6 +127,14 @@ const replica = section({
   }
 });
 
+/** A token that holds the keys: docs/operations.md, Keys on a token. */
+const pkcs11 = section({
+  module: text('a path of a PKCS#11 library'),
+  token: text("a token's label"),
+  pin: text('a PIN'),
+  newKeys: choice(['token', 'keyring']).default('token'),
+});
+
 /** Not read by this version; accepted with a warning at start, so that a configuration written for the next one works. */
 const later = z.unknown().optional();
 
@@ -146,6 +154,7 @@ const schema = section({
   }).prefault({}),
   cold: section({
     keyring: text('a path').default('./data/keyring.json'),
+    pkcs11: pkcs11.optional(),
     suite: choice(['aes-256-gcm', 'sm4-ctr-hmac-sm3']).default('aes-256-gcm'),
     /** Beside `suite`; what is sealed with any other is refused. */
     openSuites: z.array(choice(['aes-256-gcm', 'sm4-ctr-hmac-sm3'])).optional(),
@@ -197,6 +206,8 @@ export interface Config {
   };
   readonly cold: {
     readonly keyring: string;
+    /** Null: the keyring holds the secrets. */
+    readonly pkcs11: NonNullable<Parsed['cold']['pkcs11']> | null;
     readonly suites: SuiteRule;
     readonly writeQuorum: number;
     readonly cloudDirectQuorum: number;
@@ -286,6 +297,7 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
     },
     cold: {
       keyring: path(cold.keyring),
+      pkcs11: cold.pkcs11 === undefined ? null : { ...cold.pkcs11, module: path(cold.pkcs11.module) },
       suites: suiteRule(cold.suite, cold.openSuites ?? []),
       writeQuorum,
       cloudDirectQuorum: cold.cloudDirectQuorum ?? writeQuorum,

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock, systemRandom } from '../tiering/core/clock.js';
-import { generateKek, serializeKeyring, withCurrentKek } from '../tiering/format/keyring.js';
+import { generateKek } from '../tiering/format/kek.js';
+import { serializeKeyring, withCurrentKek } from '../tiering/format/keyring.js';
 import { createKeyring, readKeyring, replaceKeyring, writeKeyring } from './keyring-file.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'filmroom-keyring-'));

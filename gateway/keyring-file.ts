@@ -4,7 +4,13 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock, Random } from '../tiering/core/clock.js';
 import { ArchiveError } from '../tiering/core/errors.js';
-import { generateKeyring, type Keyring, parseKeyring, serializeKeyring } from '../tiering/format/keyring.js';
+import {
+  generateKeyring,
+  type Keyring,
+  parseKeyring,
+  type StoredKeyring,
+  serializeKeyring,
+} from '../tiering/format/keyring.js';
 
 export function keyringExists(path: string): boolean {
   return existsSync(path);
@@ -46,7 +52,7 @@ export async function createKeyring(path: string, clock: Clock, random: Random):
 }
 
 /** Writes a keyring where there is none yet, mode 0600, durable before it resolves. CONFLICT when the file exists. */
-export async function writeKeyring(path: string, keyring: Keyring): Promise<void> {
+export async function writeKeyring(path: string, keyring: StoredKeyring): Promise<void> {
   const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
     throw new ArchiveError('CONFLICT', `keyring ${path} exists already; it is never overwritten`, { cause: error });
   });
@@ -58,7 +64,7 @@ export async function writeKeyring(path: string, keyring: Keyring): Promise<void
  * Puts a changed keyring in the place of the file: at every moment one of the two is there whole. Durable when it resolves; UNAVAILABLE when
  * it cannot be written (a read-only mount), and then the old one is still there.
  */
-export async function replaceKeyring(path: string, keyring: Keyring): Promise<void> {
+export async function replaceKeyring(path: string, keyring: StoredKeyring): Promise<void> {
   const next = `${path}.new`;
   try {
     // What a crash left there may have another mode.
@@ -74,7 +80,7 @@ export async function replaceKeyring(path: string, keyring: Keyring): Promise<vo
   }
 }
 
-async function fill(file: FileHandle, keyring: Keyring): Promise<void> {
+async function fill(file: FileHandle, keyring: StoredKeyring): Promise<void> {
   try {
     await file.writeFile(serializeKeyring(keyring));
     await file.sync();

@@ -15,7 +15,7 @@ import type { Index } from '../tiering/index/index.js';
 import { openSqliteIndex } from '../tiering/index/sqlite/open-sqlite-index.js';
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js';
 import type { Config, ReplicaConfig } from './config.js';
-import { createKeyring, keyringExists, readKeyring, replaceKeyring } from './keyring-file.js';
+import { type OpenedKeys, openKeys } from './keys.js';
 import { openStore, type StoreEnvironment } from './replica-stores.js';
 
 export interface Storage {
@@ -25,6 +25,9 @@ export interface Storage {
   readonly pool: WorkerPool;
   readonly keyring: Keyring;
   readonly saveKeyring: (keyring: Keyring) => Promise<void>;
+  readonly closeKeys: () => void;
+  /** What is wrong with the token that holds the keys, or null. */
+  readonly keysWarning: string | null;
   readonly policy: Partial<Policy>;
 }
 
@@ -43,8 +46,19 @@ const SETTING = {
 
 /** What is given is the archive's to close. On a rejection everything opened so far is closed again. */
 export async function openStorage(config: Config, options: StorageOptions): Promise<Storage> {
-  const newIndex = !existsSync(config.index.path);
-  const keyring = { ...(await keyringOf(config, newIndex, options)), suites: config.cold.suites };
+  // A new archive gets a new key; an existing one never does, since a new key would open nothing of it.
+  const create = !existsSync(config.index.path) && !hasVolumeData(config);
+  const keys = await openKeys(config, { ...options, create });
+  try {
+    return await openBeside(keys, config, options);
+  } catch (error) {
+    keys.close();
+    throw error;
+  }
+}
+
+async function openBeside(keys: OpenedKeys, config: Config, options: StorageOptions): Promise<Storage> {
+  const { keyring } = keys;
   const index = await openSqliteIndex({ path: config.index.path });
   let replicas: ReplicaSet | undefined;
   try {
@@ -55,7 +69,9 @@ export async function openStorage(config: Config, options: StorageOptions): Prom
     return {
       index,
       keyring,
-      saveKeyring: (changed) => replaceKeyring(config.cold.keyring, changed),
+      saveKeyring: (changed) => keys.save(changed),
+      closeKeys: () => keys.close(),
+      keysWarning: keys.warning,
       replicas,
       volumes: config.hot.volumes.map((volume) => volumeSource(index, volume, keyring.archiveId, ownerEpoch, options)),
       pool: createWorkerPool(config.workers.threads === 'auto' ? {} : { threads: config.workers.threads }),
@@ -69,21 +85,15 @@ export async function openStorage(config: Config, options: StorageOptions): Prom
 }
 
 /** For what was opened and not given to an archive. */
-export async function closeStorage({ replicas, pool, index }: Storage): Promise<void> {
+export async function closeStorage({ replicas, pool, index, closeKeys }: Storage): Promise<void> {
   await replicas.close();
   await pool.close();
   await index.close();
+  closeKeys();
 }
 
 function hasVolumeData(config: Config): boolean {
   return config.hot.volumes.some(({ path }) => existsSync(join(path, 'volume.json')));
-}
-
-/** A new archive gets a new keyring; an existing one never does, since a new key would open nothing of it. */
-async function keyringOf(config: Config, newIndex: boolean, options: StorageOptions): Promise<Keyring> {
-  const path = config.cold.keyring;
-  if (keyringExists(path) || !newIndex || hasVolumeData(config)) return readKeyring(path);
-  return createKeyring(path, options.clock, options.random);
 }
 
 function lost(config: Config, where: string): ArchiveError {

@@ -1,7 +1,7 @@
 // The configuration that `filmroom init` writes: every key, with what it is for, at its default.
 
 export const CONFIG_TEMPLATE = `# Filmroom. Relative paths are relative to this file. Check it with: npx filmroom config check FILE
-# Any value may be \${NAME} (from the environment); accessKeyId, secretAccessKey and token may also be file:PATH.
+# Any value may be \${NAME} (from the environment); accessKeyId, secretAccessKey, token and pin may also be file:PATH.
 
 http:
   host: 127.0.0.1            # anything but loopback needs auth.mode: token
@@ -29,6 +29,7 @@ hot:
 
 cold:
   keyring: ./data/keyring.json                  # keep a copy elsewhere: without it nothing in the replicas opens
+  # pkcs11: { module: /usr/lib/softhsm/libsofthsm2.so, token: LABEL, pin: "file:./pin" }   # keys on a token (an HSM)
   # writeQuorum: 2           # copies that make a pack protected; default all of 2, 2 of 3
   replicas:                  # buckets or directories in different failure domains
     - { name: r1, url: "file:./data/replica-1" }

@@ -14,6 +14,7 @@ export interface StatusView {
   /** Deletes on fewer replicas than the write quorum, those that some replica lacks, and whose deletes are not known since a rebuild. */
   readonly deletes: ArchiveStatus['index']['deletes'] & { readonly unread: readonly string[] };
   readonly ingest: ArchiveStatus['ingest'];
+  readonly keys: ArchiveStatus['keys'];
   readonly volumes: ArchiveStatus['volumes'];
   readonly replicas: readonly (ArchiveStatus['replicas'][number] & {
     readonly debt: { readonly packs: number; readonly bytes: number };
@@ -37,6 +38,7 @@ export function statusView(status: ArchiveStatus, jobs: readonly JobView[], nowM
     },
     deletes: { ...status.index.deletes, unread: status.deletesUnread },
     ingest: status.ingest,
+    keys: status.keys,
     volumes: status.volumes,
     replicas: status.replicas.map((replica) => ({ ...replica, debt: debt.get(replica.name) ?? NO_DEBT })),
     jobs,

@@ -8,7 +8,8 @@ import { createContext, openArchive } from '../../tiering/archive/open-archive.j
 import { rebuildIndex } from '../../tiering/archive/recovery/rebuild.js';
 import { systemClock, systemRandom } from '../../tiering/core/clock.js';
 import { parseObjectKey, parseSha256 } from '../../tiering/core/ids.js';
-import { generateKek, withCurrentKek } from '../../tiering/format/keyring.js';
+import { generateKek } from '../../tiering/format/kek.js';
+import { withCurrentKek } from '../../tiering/format/keyring.js';
 import { unwrapDek, wrapDek } from '../../tiering/format/keys.js';
 import { openManifest, sealManifest } from '../../tiering/format/manifest.js';
 import { manifestName } from '../../tiering/format/names.js';
@@ -213,9 +214,10 @@ describeClouds('objects that are not what they were', () => {
     // As far as it came: nothing on the third cloud, the first pack on the second, all but the last on the first.
     for (const [at, reach] of [names.length - 1, 1, 0].entries()) {
       for (const name of names.slice(0, reach)) {
-        const { body, seal } = openManifest(await one.bucket(at).get(name), keyring);
-        const dek = unwrapDek(seal, body.pack, keyring);
-        const wrap = wrapDek({ pack: body.pack, suite: seal.suite, dek, dekId: seal.dekId, kek, random: systemRandom });
+        const { body, seal } = await openManifest(await one.bucket(at).get(name), keyring);
+        const dek = await unwrapDek(seal, body.pack, keyring);
+        const { suite, dekId } = seal;
+        const wrap = await wrapDek({ pack: body.pack, suite, dek, dekId, keyring, random: systemRandom });
         const object = sealManifest({ ...body, generation: 2 }, { ...seal, ...wrap }, dek, systemRandom);
         await one.bucket(at).put(manifestName(body.pack, 2, parseSha256(sha256Of(object))), object);
       }

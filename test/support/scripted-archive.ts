@@ -19,6 +19,7 @@ export const HEALTHY: ArchiveStatus = {
     { name: parseReplicaName('r2'), state: 'unavailable', detail: 'did not answer', latencyMs: null },
   ],
   ingest: 'volume',
+  keys: { fault: null },
   deletesUnread: [],
 };
 

@@ -12,7 +12,7 @@ import {
   parseStudyUid,
 } from '../../tiering/core/ids.js';
 import { sealChunk } from '../../tiering/format/chunk.js';
-import { currentKek, generateKeyring, serializeKeyring } from '../../tiering/format/keyring.js';
+import { generateKeyring, serializeKeyring } from '../../tiering/format/keyring.js';
 import { drawSeal } from '../../tiering/format/keys.js';
 import { sealManifest } from '../../tiering/format/manifest.js';
 import { chunkName, encodeConfig, manifestName, readmeText } from '../../tiering/format/names.js';
@@ -68,7 +68,7 @@ function instanceData(at: number, bytes: number): Uint8Array {
 }
 
 /** Makes all vectors of one cipher suite in memory; keyring and pack are the same for each. Only the gzip parts of the manifest may differ between zlib versions. */
-export function makeVectors(suiteId: number = SUITE_IDS['aes-256-gcm']): Vectors {
+export async function makeVectors(suiteId: number = SUITE_IDS['aes-256-gcm']): Promise<Vectors> {
   const random = fixedRandom();
   const clock: Pick<Clock, 'nowMs'> = { nowMs: () => NOW_MS };
   const keyring = { ...generateKeyring({ random, clock }), suites: { seal: suiteId, open: [suiteId] } };
@@ -101,7 +101,7 @@ export function makeVectors(suiteId: number = SUITE_IDS['aes-256-gcm']): Vectors
   });
   const pack = Buffer.concat([...pieces, TAR_END]);
 
-  const { seal, dek } = drawSeal({ pack: PACK, bytes: pack.length, suite: suiteId, kek: currentKek(keyring), random });
+  const { seal, dek } = await drawSeal({ pack: PACK, bytes: pack.length, suite: suiteId, keyring, random });
   const { suite, dekId } = seal;
   const sealed = seal.chunks.map(({ salt }, chunk) => {
     const object = sealChunk({ plaintext: pack, pack: PACK, chunk, suite, dek, dekId, salt }).sealed;
@@ -127,7 +127,7 @@ export function makeVectors(suiteId: number = SUITE_IDS['aes-256-gcm']): Vectors
   if (first === undefined || second === undefined) throw new Error('the vectors have several members');
   const entries = [{ sop: first.sop, sha256: second.sha256 }, second].map(({ sop, sha256 }) => ({ sop, sha256 }));
   const tombstone = { seq: INSTANCE_BYTES.length + 1, entries };
-  const deletion = sealTombstone({ tombstone, id: TOMBSTONE, keyring, random });
+  const deletion = await sealTombstone({ tombstone, id: TOMBSTONE, keyring, random });
   const objects = new Map<string, Uint8Array>([
     ['config', encodeConfig({ formatVersion: 1, archiveId: keyring.archiveId, ownerEpoch: 1, suites: [suiteId] })],
     ['README.txt', Buffer.from(readmeText(keyring.archiveId))],

@@ -7,12 +7,12 @@ import { makeVectors } from './make-vectors.js';
 
 const [, , target] = process.argv;
 if (target === undefined) throw new Error('usage: write-vectors.js DIRECTORY');
-const vectors = makeVectors();
+const vectors = await makeVectors();
 const files = new Map<string, Uint8Array | string>([
   ['keyring.json', vectors.keyring],
   ['pack.tar', vectors.pack],
   ...[...vectors.objects].map(([name, bytes]) => [`bucket/${name}`, bytes] as const),
-  ...[...makeVectors(SUITE_IDS['sm4-ctr-hmac-sm3']).objects].map(
+  ...[...(await makeVectors(SUITE_IDS['sm4-ctr-hmac-sm3'])).objects].map(
     ([name, bytes]) => [`bucket-sm4/${name}`, bytes] as const,
   ),
 ]);

@@ -191,6 +191,8 @@ export interface ArchiveStatus {
   }[];
   /** Where new instances go now. */
   readonly ingest: 'volume' | 'cloud-direct' | 'refused';
+  /** Why keys could not be used the last time (a token that is away), or null. */
+  readonly keys: { readonly fault: string | null };
   /** Replicas and volumes (`replica r1`) that were away at a rebuild, so that what only they know to be deleted may show. */
   readonly deletesUnread: readonly string[];
 }

@@ -43,6 +43,8 @@ export interface ArchiveOptions {
   readonly keyring: Keyring;
   /** Keeps a keyring that replaces it: durable when it resolves. Without it keys cannot be rotated. */
   readonly saveKeyring?: (keyring: Keyring) => Promise<void>;
+  /** Ends what talks to the keyring's provider; called last. */
+  readonly closeKeys?: () => void;
   readonly policy?: Partial<Policy>;
   readonly clock: Clock;
   readonly random: Random;
@@ -97,7 +99,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const emptyPacks = new EmptyPacks(ctx, committer);
   const movers = new Movers(ctx, committer, emptyPacks);
   movers.start();
-  return assemble(ctx, committer, emptyPacks, movers, reconciling);
+  return assemble(ctx, committer, emptyPacks, movers, reconciling, options.closeKeys);
 }
 
 function assemble(
@@ -106,6 +108,7 @@ function assemble(
   emptyPacks: EmptyPacks,
   movers: Movers,
   reconciling: ReadonlySet<Promise<void>>,
+  closeKeys: (() => void) | undefined,
 ): Archive {
   const identities = new Identities(ctx.index);
   const receiver = { ctx, committer, budget: new IngestBudget(), identities };
@@ -132,7 +135,7 @@ function assemble(
     rotateKeys: (options = {}) => rotateKeys(ctx, options),
     removeKey: (key, options = {}) => removeKey(ctx, key, options),
     close: () => {
-      closing ??= close(ctx, committer, movers, reconciling);
+      closing ??= close(ctx, committer, movers, reconciling).finally(() => closeKeys?.());
       return closing;
     },
   };
@@ -158,6 +161,7 @@ async function status(ctx: ArchiveContext, committer: Committer): Promise<Archiv
     })),
     replicas: ctx.replicas.state(),
     ingest: committer.destination(),
+    keys: { fault: ctx.keyring.provider.fault },
     deletesUnread: await unreadDeletes(ctx),
   };
 }

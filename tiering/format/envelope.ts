@@ -5,7 +5,7 @@ import type { Random } from '../core/clock.js';
 import { ArchiveError, invariant } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import type { CipherSuite } from './cipher-suite.js';
-import { currentKek, type Keyring } from './keyring.js';
+import type { Keyring } from './keyring.js';
 import { DEK_ID_BYTES, unwrapDek, WRAP_SALT_BYTES, WRAPPED_DEK_BYTES, wrapDek } from './keys.js';
 import { packIdBytes, packIdOf } from './pack-id.js';
 import { NONCE_BYTES, openMessage, sealMessage, suiteOf, TAG_BYTES } from './suites.js';
@@ -121,14 +121,14 @@ export function readEnvelopeClear(kind: EnvelopeKind, bytes: Uint8Array): Envelo
   };
 }
 
-/** The body, authenticated. Errors as `readEnvelopeClear`, WRONG_KEY when the keyring lacks its KEK (named) or does not open it, SUITE_REFUSED when the archive does not open its suite. */
-export function openEnvelope(
+/** The body, authenticated. Errors as `readEnvelopeClear`, WRONG_KEY when the keyring lacks its KEK (named) or does not open it, UNAVAILABLE when who holds it does not answer, SUITE_REFUSED when the archive does not open its suite. */
+export async function openEnvelope(
   kind: EnvelopeKind,
   bytes: Uint8Array,
   keyring: Keyring,
-): { readonly clear: EnvelopeClear; readonly plain: Buffer } {
+): Promise<{ readonly clear: EnvelopeClear; readonly plain: Buffer }> {
   const clear = readEnvelopeClear(kind, bytes);
-  const dek = unwrapDek(clear, clear.id, keyring);
+  const dek = await unwrapDek(clear, clear.id, keyring);
   const object = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const suite = suiteOf(clear.suite);
   const { key, commitment, clearHash } = bodyKeys(kind, suite, dek, object);
@@ -143,11 +143,16 @@ export function openEnvelope(
 }
 
 /** The same object with its DEK wrapped under the keyring's current key. Errors as `openEnvelope`. */
-export function rewrapEnvelope(kind: EnvelopeKind, bytes: Uint8Array, keyring: Keyring, random: Random): Uint8Array {
-  const { clear, plain } = openEnvelope(kind, bytes, keyring);
+export async function rewrapEnvelope(
+  kind: EnvelopeKind,
+  bytes: Uint8Array,
+  keyring: Keyring,
+  random: Random,
+): Promise<Uint8Array> {
+  const { clear, plain } = await openEnvelope(kind, bytes, keyring);
   const { id, suite, dekId } = clear;
-  const dek = unwrapDek(clear, id, keyring);
-  const wrap = wrapDek({ pack: id, suite, dek, dekId, kek: currentKek(keyring), random });
+  const dek = await unwrapDek(clear, id, keyring);
+  const wrap = await wrapDek({ pack: id, suite, dek, dekId, keyring, random });
   return sealEnvelope(kind, { id, seal: { suite, dekId, ...wrap }, dek, plain, random });
 }
 

@@ -5,8 +5,8 @@ import { combine, split } from 'shamir-secret-sharing';
 import type { Random } from '../core/clock.js';
 import { ArchiveError, invariant } from '../core/errors.js';
 import { KEY_BYTES } from './aead.js';
-import { type Keyring, kekIdOf, parseKeyring, serializeKeyring } from './keyring.js';
-import { AES_ALONE } from './suites.js';
+import { kekIdOf } from './kek.js';
+import { type Keyring, parseKeyring, serializeKeyring } from './keyring.js';
 
 const SHARES_MAX = 255;
 const TITLE = 'FILMROOM KEYRING SHARE 1';
@@ -20,7 +20,7 @@ const KEY_ROW_BYTES = 8 + KEY_BYTES;
 /** Of a keyring of a thousand keys, and more than any typed one. */
 const TEXT_CHARS_MAX = 512 * 1024;
 
-/** @returns the text of each share. INVALID unless 2 <= threshold <= shares <= 255. */
+/** @returns the text of each share. INVALID unless 2 <= threshold <= shares <= 255; NOT_SUPPORTED for a keyring with keys of a token. */
 export async function splitKeyring(
   keyring: Keyring,
   { shares, threshold, random }: { readonly shares: number; readonly threshold: number; readonly random: Random },
@@ -133,9 +133,12 @@ function encode({ archiveId, current, keys }: Keyring): Buffer {
     keys.findIndex(({ id }) => id === current),
     ARCHIVE_ID_BYTES,
   );
-  for (const [at, { createdAt, secret }] of keys.entries()) {
+  for (const [at, { id, createdAt, secret }] of keys.entries()) {
     const row = HEAD_BYTES + at * KEY_ROW_BYTES;
     bytes.writeBigUInt64BE(BigInt(Date.parse(createdAt)), row);
+    if (secret === null || !id.startsWith('k')) {
+      throw new ArchiveError('NOT_SUPPORTED', `key ${id} belongs to a token: its own backup takes the place of shares`);
+    }
     bytes.set(secret, row + 8);
   }
   const end = bytes.length - DIGEST_BYTES;
@@ -162,5 +165,5 @@ function decode(bytes: Buffer): Keyring {
   const current = keys[bytes.readUInt16BE(ARCHIVE_ID_BYTES)];
   invariant(current !== undefined, 'a keyring that was split has a current key');
   const archiveId = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
-  return parseKeyring(serializeKeyring({ archiveId, current: current.id, keys, suites: AES_ALONE }));
+  return parseKeyring(serializeKeyring({ archiveId, current: current.id, keys }));
 }

@@ -2,45 +2,30 @@
 // follows from its secret, so that a damaged or mistyped keyring is noticed when it is read.
 import type { Clock, Random } from '../core/clock.js';
 import { ArchiveError, invariant } from '../core/errors.js';
-import { derive, KEY_BYTES } from './aead.js';
 import { arrayField, integerField, jsonRecord, recordOf, textField, UUID } from './fields.js';
+import { generateKek, KEK_ID, KEYRING_ALONE, type Kek, type KeyProvider, kekIdOf } from './kek.js';
 import { AES_ALONE, type SuiteRule } from './suites.js';
 
-/** A key that encrypts keys. */
-export interface Kek {
-  readonly id: string;
-  /** ISO 8601, UTC. */
-  readonly createdAt: string;
-  /** 32 bytes. */
-  readonly secret: Uint8Array;
-}
-
-export interface Keyring {
+/** What is in the file. */
+export interface StoredKeyring {
   /** A random UUID: which archive this is. */
   readonly archiveId: string;
   /** Id of the key that wraps new DEKs; the others open old ones. */
   readonly current: string;
   readonly keys: readonly Kek[];
-  /** Not part of the file: the configuration decides. */
+}
+
+export interface Keyring extends StoredKeyring {
+  /** Decided by the configuration. */
   readonly suites: SuiteRule;
+  /** Where the secrets are that the file lacks, and where new ones go. */
+  readonly provider: KeyProvider;
 }
 
 const KEYS_MAX = 1000;
 const TEXT_BYTES_MAX = 1024 * 1024;
-const KEK_ID = /^k[0-9a-f]{16}$/;
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z$/;
 const SECRET = /^[A-Za-z0-9+/]{43}=$/;
-
-/** The id of the key with this secret. */
-export function kekIdOf(secret: Uint8Array): string {
-  return `k${derive(secret, Buffer.alloc(0), Buffer.from('kek-id1', 'latin1'), 8).toString('hex')}`;
-}
-
-/** Draws a new key. */
-export function generateKek(random: Random, clock: Pick<Clock, 'nowMs'>): Kek {
-  const secret = Uint8Array.from(random.bytes(KEY_BYTES));
-  return { id: kekIdOf(secret), createdAt: new Date(clock.nowMs()).toISOString(), secret };
-}
 
 /** A keyring with one new key; for a new archive unless `archiveId` names one. */
 export function generateKeyring(options: {
@@ -54,6 +39,7 @@ export function generateKeyring(options: {
     current: kek.id,
     keys: [kek],
     suites: AES_ALONE,
+    provider: KEYRING_ALONE,
   };
 }
 
@@ -78,27 +64,37 @@ export function withoutKek(keyring: Keyring, id: string): Keyring {
 }
 
 /** The text of a keyring file. */
-export function serializeKeyring(keyring: Keyring): string {
+export function serializeKeyring(keyring: StoredKeyring): string {
   const { archiveId, current } = keyring;
   const keys = keyring.keys.map(({ id, createdAt, secret }) => ({
     id,
     createdAt,
-    secret: Buffer.from(secret).toString('base64'),
+    ...(secret === null ? {} : { secret: Buffer.from(secret).toString('base64') }),
   }));
-  return `${JSON.stringify({ version: 1, archiveId, current, keys }, null, 2)}\n`;
+  const version = keyring.keys.some(needsVersion2) ? 2 : 1;
+  return `${JSON.stringify({ version, archiveId, current, keys }, null, 2)}\n`;
+}
+
+/** Keys that a reader of version 1 does not know. */
+function needsVersion2({ id, secret }: Kek): boolean {
+  return secret === null || !id.startsWith('k');
 }
 
 /** Reads a keyring file; only AES-256-GCM is sealed and opened until `suites` is replaced. INVALID says which field is wrong, NOT_SUPPORTED that it is of a later version; no secret is ever quoted. */
 export function parseKeyring(text: string): Keyring {
   const fields = jsonRecord(Buffer.from(text), 'keyring', TEXT_BYTES_MAX, 'INVALID');
   const version = integerField(fields, 'version', 'keyring', 1, 'INVALID');
-  if (version !== 1) throw new ArchiveError('NOT_SUPPORTED', `keyring: version ${version}; this filmroom reads 1`);
+  if (version > 2) throw new ArchiveError('NOT_SUPPORTED', `keyring: version ${version}; this filmroom reads 1 and 2`);
   const keys = arrayField(fields, 'keys', 'keyring', KEYS_MAX, 'INVALID').map((item, at) => parseKek(item, at));
+  if (version === 1 && keys.some(needsVersion2)) {
+    throw new ArchiveError('INVALID', 'keyring: version 1 has no keys of tokens; compare with another copy');
+  }
   const ids = new Set(keys.map(({ id }) => id));
   if (ids.size !== keys.length) throw new ArchiveError('INVALID', 'keyring: two keys have one id');
   const current = textField(fields, 'current', 'keyring', KEK_ID, 'INVALID');
   if (!ids.has(current)) throw new ArchiveError('INVALID', `keyring: its current key ${current} is not in it`);
-  return { archiveId: textField(fields, 'archiveId', 'keyring', UUID, 'INVALID'), current, keys, suites: AES_ALONE };
+  const archiveId = textField(fields, 'archiveId', 'keyring', UUID, 'INVALID');
+  return { archiveId, current, keys, suites: AES_ALONE, provider: KEYRING_ALONE };
 }
 
 function parseKek(item: unknown, at: number): Kek {
@@ -106,8 +102,10 @@ function parseKek(item: unknown, at: number): Kek {
   const fields = recordOf(item, what, 'INVALID');
   const id = textField(fields, 'id', what, KEK_ID, 'INVALID');
   const createdAt = textField(fields, 'createdAt', what, ISO_DATE, 'INVALID');
+  const kind = id.startsWith('h') ? 'h' : 'k';
+  if (kind === 'h' && !fields.has('secret')) return { id, createdAt, secret: null };
   const secret = Uint8Array.from(Buffer.from(textField(fields, 'secret', what, SECRET, 'INVALID'), 'base64'));
-  if (kekIdOf(secret) !== id) {
+  if (kekIdOf(secret, kind) !== id) {
     throw new ArchiveError('INVALID', `${what}: its secret is not the one of key ${id}; compare with another copy`);
   }
   return { id, createdAt, secret };

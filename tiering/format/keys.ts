@@ -5,7 +5,8 @@ import { ArchiveError, invariant } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { KEY_BYTES } from './aead.js';
 import { CHUNK_SALT_BYTES, chunkCommitment, chunkSizes } from './chunk.js';
-import { type Kek, type Keyring, kekById } from './keyring.js';
+import type { Kek } from './kek.js';
+import { currentKek, type Keyring, kekById } from './keyring.js';
 import { packIdBytes } from './pack-id.js';
 import { NONCE_BYTES, openMessage, requireAllowed, sealMessage, suiteOf, TAG_BYTES } from './suites.js';
 import type { DekWrap, PackSeal } from './types.js';
@@ -19,33 +20,37 @@ const INFO = Buffer.from('wrap1', 'latin1');
 const NONCE = Buffer.alloc(NONCE_BYTES);
 const NO_AAD = Buffer.alloc(0);
 
-/** Wraps a pack's DEK under `kek` with a fresh salt. */
-export function wrapDek(options: {
+/** Wraps a pack's DEK under the keyring's current key with a fresh salt. UNAVAILABLE and WRONG_KEY as KeyProvider. */
+export async function wrapDek(options: {
   readonly pack: PackId;
   readonly suite: number;
   readonly dek: Uint8Array;
   readonly dekId: Uint8Array;
-  readonly kek: Kek;
+  readonly keyring: Keyring;
   readonly random: Random;
-}): DekWrap {
-  const { pack, suite, dek, dekId, kek, random } = options;
+}): Promise<DekWrap> {
+  const { pack, suite, dek, dekId, keyring, random } = options;
   invariant(dek.length === KEY_BYTES && dekId.length === DEK_ID_BYTES, 'a DEK has 32 bytes and its id 16');
   const wrapSalt = draw(random, WRAP_SALT_BYTES);
-  const key = wrappingKey(kek, wrapSalt, { pack, suite, dekId });
+  const kek = currentKek(keyring);
+  const key = await wrappingKey(keyring, kek, wrapSalt, { pack, suite, dekId });
   const wrappedDek = sealMessage(suiteOf(suite), { key, nonce: NONCE, aad: NO_AAD, plain: dek });
   return { kekId: kek.id, wrapSalt, wrappedDek: Uint8Array.from(wrappedDek) };
 }
 
-/** The DEK of a pack. SUITE_REFUSED when the archive does not open its suite; WRONG_KEY when the keyring lacks the KEK (named) or its KEK does not open the wrap. */
-export function unwrapDek(
+/**
+ * The DEK of a pack. SUITE_REFUSED when the archive does not open its suite; WRONG_KEY when the keyring lacks the KEK (named) or its KEK
+ * does not open the wrap; UNAVAILABLE when who holds the KEK does not answer.
+ */
+export async function unwrapDek(
   seal: DekWrap & Pick<PackSeal, 'dekId' | 'suite'>,
   pack: PackId,
   keyring: Keyring,
-): Uint8Array {
+): Promise<Uint8Array> {
   requireAllowed(keyring.suites, seal.suite);
   const kek = kekById(keyring, seal.kekId);
   const { suite, dekId, wrapSalt, wrappedDek } = seal;
-  const key = wrappingKey(kek, wrapSalt, { pack, suite, dekId });
+  const key = await wrappingKey(keyring, kek, wrapSalt, { pack, suite, dekId });
   const dek = openMessage(suiteOf(suite), { key, nonce: NONCE, aad: NO_AAD, sealed: wrappedDek });
   if (dek === undefined || dek.length !== KEY_BYTES) {
     throw new ArchiveError('WRONG_KEY', `key ${seal.kekId} of this keyring does not open pack ${pack}`);
@@ -54,17 +59,17 @@ export function unwrapDek(
 }
 
 /** Draws a DEK and wraps it: of a pack, or of one object that has an id of its own. INTERNAL when the random source repeats itself. */
-export function drawDek(options: {
+export async function drawDek(options: {
   readonly id: PackId;
   /** A cipher suite's id. */
   readonly suite: number;
-  readonly kek: Kek;
+  readonly keyring: Keyring;
   readonly random: Random;
-}): DekWrap & { readonly suite: number; readonly dekId: Uint8Array; readonly dek: Uint8Array } {
-  const { id, suite, kek, random } = options;
+}): Promise<DekWrap & { readonly suite: number; readonly dekId: Uint8Array; readonly dek: Uint8Array }> {
+  const { id, suite, keyring, random } = options;
   const dek = draw(random, KEY_BYTES);
   const dekId = draw(random, DEK_ID_BYTES);
-  const wrap = wrapDek({ pack: id, suite, dek, dekId, kek, random });
+  const wrap = await wrapDek({ pack: id, suite, dek, dekId, keyring, random });
   requireDistinct([dek, dekId, wrap.wrapSalt], id);
   return { suite, dekId, dek, ...wrap };
 }
@@ -73,18 +78,18 @@ export function drawDek(options: {
  * Draws everything that sealing the pack needs: its DEK, wrapped, and a salt and commitment for each of its chunks. To be
  * committed durably before the first PUT. Throws INTERNAL when the random source repeats itself.
  */
-export function drawSeal(options: {
+export async function drawSeal(options: {
   readonly pack: PackId;
   /** Bytes of the pack. */
   readonly bytes: number;
   /** A cipher suite's id. */
   readonly suite: number;
-  readonly kek: Kek;
+  readonly keyring: Keyring;
   readonly random: Random;
-}): { readonly seal: PackSeal; readonly dek: Uint8Array } {
-  const { pack, bytes, kek, random } = options;
+}): Promise<{ readonly seal: PackSeal; readonly dek: Uint8Array }> {
+  const { pack, bytes, keyring, random } = options;
   if (!Number.isSafeInteger(bytes) || bytes < 1) throw new ArchiveError('INVALID', `pack ${pack} has ${bytes} bytes`);
-  const { suite, dekId, dek, ...wrap } = drawDek({ id: pack, suite: options.suite, kek, random });
+  const { suite, dekId, dek, ...wrap } = await drawDek({ id: pack, suite: options.suite, keyring, random });
   const sizes = chunkSizes(bytes);
   const salts = sizes.map(() => draw(random, CHUNK_SALT_BYTES));
   requireDistinct([dek, dekId, wrap.wrapSalt, ...salts], pack);
@@ -97,13 +102,15 @@ export function drawSeal(options: {
   return { seal: { suite, ...wrap, dekId, chunks }, dek };
 }
 
-function wrappingKey(
+async function wrappingKey(
+  keyring: Keyring,
   kek: Kek,
   wrapSalt: Uint8Array,
   { pack, suite, dekId }: { readonly pack: PackId; readonly suite: number; readonly dekId: Uint8Array },
-): Buffer {
+): Promise<Buffer> {
   const cipher = suiteOf(suite);
-  return cipher.derive(kek.secret, wrapSalt, Buffer.concat([INFO, packIdBytes(pack), dekId]), cipher.keyBytes);
+  const input = await keyring.provider.wrapInput(kek, wrapSalt);
+  return cipher.derive(input, wrapSalt, Buffer.concat([INFO, packIdBytes(pack), dekId]), cipher.keyBytes);
 }
 
 /** A copy of its own: what a random source hands out may be part of its pool. */

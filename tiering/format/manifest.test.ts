@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock, systemRandom } from '../core/clock.js';
 import { parsePackId, parseSeriesUid, parseSha256, parseSopUid, parseStudyUid } from '../core/ids.js';
 import { CHUNK_BYTES } from '../core/limits.js';
-import { currentKek, generateKeyring } from './keyring.js';
+import { generateKeyring } from './keyring.js';
 import { drawSeal } from './keys.js';
 import { openManifest, readManifestClear, sealManifest } from './manifest.js';
 import { decodeBody } from './manifest-decode.js';
@@ -42,10 +42,10 @@ function memberOf(at: number): PackMember {
   };
 }
 
-function bodyOf(count: number): { body: ManifestBody; seal: PackSeal; dek: Uint8Array } {
+async function bodyOf(count: number): Promise<{ body: ManifestBody; seal: PackSeal; dek: Uint8Array }> {
   const members = Array.from({ length: count }, (_, at) => memberOf(at));
   const bytes = 4096 + count * 600_000;
-  const { seal, dek } = drawSeal({ pack, bytes, suite: 1, kek: currentKek(keyring), random: systemRandom });
+  const { seal, dek } = await drawSeal({ pack, bytes, suite: 1, keyring, random: systemRandom });
   const body: ManifestBody = {
     archiveId: keyring.archiveId,
     pack,
@@ -64,12 +64,12 @@ function bodyOf(count: number): { body: ManifestBody; seal: PackSeal; dek: Uint8
   return { body, seal, dek };
 }
 
-const small = bodyOf(30);
+const small = await bodyOf(30);
 const object = sealManifest(small.body, small.seal, small.dek, systemRandom);
 
-function codeOfOpening(bytes: Uint8Array, ring = keyring): string {
+async function codeOfOpening(bytes: Uint8Array, ring = keyring): Promise<string> {
   try {
-    openManifest(bytes, ring);
+    await openManifest(bytes, ring);
     return 'opened';
   } catch (error) {
     return (error as { code?: string }).code ?? String(error);
@@ -107,15 +107,16 @@ function withTable(change: (table: Record<string, unknown>) => unknown): Uint8Ar
 }
 
 describe('a manifest', () => {
-  it('opens to what was sealed', () => {
-    const { body, seal } = openManifest(object, keyring);
+  it('opens to what was sealed', async () => {
+    const { body, seal } = await openManifest(object, keyring);
     expect(body).toEqual(small.body);
     expect(seal).toEqual({ ...small.seal, chunks: small.body.chunks });
   });
 
-  it('opens with no members, and as a tray of several studies without bundles', () => {
+  it('opens with no members, and as a tray of several studies without bundles', async () => {
     const empty = { ...small.body, members: [], bundles: [] };
-    expect(openManifest(sealManifest(empty, small.seal, small.dek, systemRandom), keyring).body).toEqual(empty);
+    const opened = await openManifest(sealManifest(empty, small.seal, small.dek, systemRandom), keyring);
+    expect(opened.body).toEqual(empty);
     const members = small.body.members.map((member, at) => ({
       ...member,
       study: parseStudyUid(`1.2.${at % 3}`),
@@ -123,7 +124,8 @@ describe('a manifest', () => {
       metaEnd: 0,
     }));
     const tray: ManifestBody = { ...small.body, kind: 'tray', members, bundles: [], supersedes: [] };
-    expect(openManifest(sealManifest(tray, small.seal, small.dek, systemRandom), keyring).body).toEqual(tray);
+    const openedTray = await openManifest(sealManifest(tray, small.seal, small.dek, systemRandom), keyring);
+    expect(openedTray.body).toEqual(tray);
   });
 
   it('says what is in the clear without a key, and nothing of the members', () => {
@@ -140,12 +142,12 @@ describe('a manifest', () => {
     expect(Buffer.compare(again.subarray(160, 192), object.subarray(160, 192))).not.toBe(0);
   });
 
-  it('of 10,000 members stays small and quick', () => {
-    const full = bodyOf(10_000);
+  it('of 10,000 members stays small and quick', async () => {
+    const full = await bodyOf(10_000);
     const started = performance.now();
     const sealed = sealManifest(full.body, full.seal, full.dek, systemRandom);
     const between = performance.now();
-    const opened = openManifest(sealed, keyring);
+    const opened = await openManifest(sealed, keyring);
     const ended = performance.now();
     expect(opened.body.members.length).toBe(10_000);
     expect(opened.body.members[9999]).toEqual(full.body.members[9999]);
@@ -157,54 +159,48 @@ describe('a manifest', () => {
 });
 
 describe('a damaged manifest (faults 36, 37)', () => {
-  it('is CORRUPT after a flip of any byte of its clear part, and anywhere behind it', () => {
+  it('is CORRUPT after a flip of any byte of its clear part, and anywhere behind it', async () => {
     const outcomes = new Set<string>();
     for (let at = 0; at < object.length; at += at < 256 ? 1 : 37) {
       const flipped = Uint8Array.from(object);
       flipped[at] = (flipped[at] ?? 0) ^ 0x10;
-      outcomes.add(codeOfOpening(flipped));
+      outcomes.add(await codeOfOpening(flipped));
     }
     expect([...outcomes]).toEqual(['CORRUPT']);
   });
 
-  it('is CORRUPT when it is cut anywhere or goes on', () => {
+  it('is CORRUPT when it is cut anywhere or goes on', async () => {
     for (const end of [0, 8, 255, 256, 304, object.length - 33, object.length - 32, object.length - 1]) {
-      expect([end, codeOfOpening(object.subarray(0, end))]).toEqual([end, 'CORRUPT']);
+      expect([end, await codeOfOpening(object.subarray(0, end))]).toEqual([end, 'CORRUPT']);
     }
-    expect(codeOfOpening(Buffer.concat([object, new Uint8Array(1)]))).toBe('CORRUPT');
+    expect(await codeOfOpening(Buffer.concat([object, new Uint8Array(1)]))).toBe('CORRUPT');
   });
 
-  it('of the other cipher suite opens where the archive opens that, and is SUITE_REFUSED elsewhere', () => {
+  it('of the other cipher suite opens where the archive opens that, and is SUITE_REFUSED elsewhere', async () => {
     const both = { ...keyring, suites: { seal: 2, open: [1, 2] } };
-    const { seal, dek } = drawSeal({
-      pack,
-      bytes: small.body.bytes,
-      suite: 2,
-      kek: currentKek(keyring),
-      random: systemRandom,
-    });
+    const { seal, dek } = await drawSeal({ pack, bytes: small.body.bytes, suite: 2, keyring, random: systemRandom });
     const chunks = seal.chunks.map((chunk, at) => ({ ...chunk, name: chunkName(hash(`chunk ${at}`)) }));
     const sm4 = sealManifest({ ...small.body, chunks }, seal, dek, systemRandom);
-    expect(openManifest(sm4, both)).toEqual({ body: { ...small.body, chunks }, seal: { ...seal, chunks } });
-    expect(codeOfOpening(sm4)).toBe('SUITE_REFUSED');
+    expect(await openManifest(sm4, both)).toEqual({ body: { ...small.body, chunks }, seal: { ...seal, chunks } });
+    expect(await codeOfOpening(sm4)).toBe('SUITE_REFUSED');
     const outcomes = new Set<string>();
     for (let at = 200; at < sm4.length - 32; at += 37) {
       const flipped = Uint8Array.from(sm4);
       flipped[at] = (flipped[at] ?? 0) ^ 0x10;
-      outcomes.add(codeOfOpening(withDigest(flipped), both));
+      outcomes.add(await codeOfOpening(withDigest(flipped), both));
     }
     expect([...outcomes]).toEqual(['CORRUPT']);
     const downgraded = Uint8Array.from(object);
     downgraded[11] = 2;
-    expect(codeOfOpening(withDigest(downgraded), both)).toBe('WRONG_KEY');
+    expect(await codeOfOpening(withDigest(downgraded), both)).toBe('WRONG_KEY');
   });
 
-  it('does not open when someone changed it and set its hash right', () => {
+  it('does not open when someone changed it and set its hash right', async () => {
     const outcomes = new Map<string, number>();
     for (let at = 0; at < object.length - 32; at += at < 256 ? 1 : 37) {
       const flipped = Uint8Array.from(object);
       flipped[at] = (flipped[at] ?? 0) ^ 0x10;
-      const code = codeOfOpening(withDigest(flipped));
+      const code = await codeOfOpening(withDigest(flipped));
       outcomes.set(code, (outcomes.get(code) ?? 0) + 1);
     }
     expect([...outcomes.keys()].toSorted()).toEqual(['CORRUPT', 'NOT_SUPPORTED', 'WRONG_KEY']);
@@ -213,20 +209,20 @@ describe('a damaged manifest (faults 36, 37)', () => {
 });
 
 describe('a manifest and the wrong keyring (fault 39)', () => {
-  it('is WRONG_KEY and names the key that is missing', () => {
-    expect(() => openManifest(object, stranger)).toThrow(
+  it('is WRONG_KEY and names the key that is missing', async () => {
+    await expect(openManifest(object, stranger)).rejects.toThrow(
       expect.objectContaining({ code: 'WRONG_KEY', message: expect.stringContaining(keyring.current) }),
     );
   });
 
-  it('is FOREIGN when it is of another archive that shares the key', () => {
-    expect(codeOfOpening(object, { ...keyring, archiveId: stranger.archiveId })).toBe('FOREIGN');
+  it('is FOREIGN when it is of another archive that shares the key', async () => {
+    expect(await codeOfOpening(object, { ...keyring, archiveId: stranger.archiveId })).toBe('FOREIGN');
   });
 });
 
 describe('a manifest with an authentic and impossible body (faults 40, 41)', () => {
-  it('opens when nothing was changed, so that the cases below fail for their own reason', () => {
-    expect(codeOfOpening(sealRaw(withTable((table) => table)))).toBe('opened');
+  it('opens when nothing was changed, so that the cases below fail for their own reason', async () => {
+    expect(await codeOfOpening(sealRaw(withTable((table) => table)))).toBe('opened');
   });
 
   const members = (change: (columns: Record<string, unknown[]>) => void) => (table: Record<string, unknown>) => {
@@ -267,15 +263,15 @@ describe('a manifest with an authentic and impossible body (faults 40, 41)', () 
     ['with arrival number 0', members((c) => (c['seq'] ?? []).splice(0, 1, 0)), 'CORRUPT'],
   ];
 
-  it.each(cases)('%s is refused', (_, change, code) => {
-    expect(codeOfOpening(sealRaw(withTable(change)))).toBe(code);
+  it.each(cases)('%s is refused', async (_, change, code) => {
+    expect(await codeOfOpening(sealRaw(withTable(change)))).toBe(code);
   });
 
-  it('whose table is a gzip bomb is refused at its limit', () => {
+  it('whose table is a gzip bomb is refused at its limit', async () => {
     const bomb = gzipSync(Buffer.alloc(200 * 1024 * 1024, 0x20), { level: 9 });
     const prefix = Buffer.alloc(4);
     prefix.writeUInt32BE(bomb.length);
-    expect(codeOfOpening(sealRaw(Buffer.concat([prefix, bomb])))).toBe('CORRUPT');
+    expect(await codeOfOpening(sealRaw(Buffer.concat([prefix, bomb])))).toBe('CORRUPT');
   });
 
   it.each([
@@ -284,8 +280,8 @@ describe('a manifest with an authentic and impossible body (faults 40, 41)', () 
     ['a table that is no gzip', Buffer.from([0, 0, 0, 3, 1, 2, 3])],
     ['a byte behind its end', Buffer.concat([encodeBody(small.body), Buffer.alloc(1)])],
     ['its last byte missing', encodeBody(small.body).subarray(0, -1)],
-  ])('that is %s is refused', (_, plain) => {
-    expect(codeOfOpening(sealRaw(plain))).toBe('CORRUPT');
+  ])('that is %s is refused', async (_, plain) => {
+    expect(await codeOfOpening(sealRaw(plain))).toBe('CORRUPT');
   });
 });
 
@@ -304,14 +300,8 @@ describe('a manifest that breaks a rule', () => {
     );
   });
 
-  it('is not made with chunks of another seal', () => {
-    const { seal } = drawSeal({
-      pack,
-      bytes: small.body.bytes,
-      suite: 1,
-      kek: currentKek(keyring),
-      random: systemRandom,
-    });
+  it('is not made with chunks of another seal', async () => {
+    const { seal } = await drawSeal({ pack, bytes: small.body.bytes, suite: 1, keyring, random: systemRandom });
     expect(() => sealManifest(small.body, seal, small.dek, systemRandom)).toThrow(/not those of the pack's seal/);
   });
 

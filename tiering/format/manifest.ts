@@ -43,11 +43,11 @@ export function readManifestClear(bytes: Uint8Array): ManifestClear {
  * `readManifestClear`, and WRONG_KEY when the keyring lacks its KEK (named) or does not open it; FOREIGN when it is of
  * another archive than the keyring.
  */
-export function openManifest(
+export async function openManifest(
   bytes: Uint8Array,
   keyring: Keyring,
-): { readonly body: ManifestBody; readonly seal: PackSeal } {
-  const { clear, plain } = openEnvelope(KIND, bytes, keyring);
+): Promise<{ readonly body: ManifestBody; readonly seal: PackSeal }> {
+  const { clear, plain } = await openEnvelope(KIND, bytes, keyring);
   const { id: pack, suite, kekId, wrapSalt, wrappedDek, dekId } = clear;
   const body = decodeBody(plain, pack);
   if (body.archiveId !== keyring.archiveId) {

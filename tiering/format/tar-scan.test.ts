@@ -66,7 +66,7 @@ describe('scanning a tar', () => {
   it('gives back any members that were written, whatever ends them', async () => {
     const anyMember = fc.oneof(
       fc.record({ bytes: fc.oneof(fc.integer({ min: 1, max: 3000 }), fc.constantFrom(511, 512, 513, 1024)) }),
-      fc.record({ tombstone: fc.integer({ min: 1, max: 1e15 }) }),
+      fc.record({ tombstone: fc.integer({ min: 1, max: 1e15 - 1 }) }),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(anyMember, { maxLength: 12 }), fc.boolean(), async (members, closed) => {

@@ -7,7 +7,7 @@ import { ArchiveError } from '../core/errors.js';
 import { type ObjectKey, type PackId, parseSha256 } from '../core/ids.js';
 import { damagedEnvelope, type EnvelopeKind, openEnvelope, rewrapEnvelope, sealEnvelope } from './envelope.js';
 import { integerField, jsonRecord, textField, UUID } from './fields.js';
-import { currentKek, type Keyring } from './keyring.js';
+import type { Keyring } from './keyring.js';
 import { drawDek } from './keys.js';
 import { tombstoneName } from './names.js';
 import { parseTombstoneFields, tombstoneFields } from './tombstone-fields.js';
@@ -23,14 +23,14 @@ const KIND: EnvelopeKind = {
 };
 
 /** @param options.id drawn for this object alone: its DEK is bound to it. */
-export function sealTombstone(options: {
+export async function sealTombstone(options: {
   readonly tombstone: Tombstone;
   readonly id: PackId;
   readonly keyring: Keyring;
   readonly random: Random;
-}): { readonly name: ObjectKey; readonly object: Uint8Array } {
+}): Promise<{ readonly name: ObjectKey; readonly object: Uint8Array }> {
   const { tombstone, id, keyring, random } = options;
-  const { dek, ...seal } = drawDek({ id, suite: keyring.suites.seal, kek: currentKek(keyring), random });
+  const { dek, ...seal } = await drawDek({ id, suite: keyring.suites.seal, keyring, random });
   const body = { version: BODY_VERSION, archive: keyring.archiveId, ...tombstoneFields(tombstone) };
   const plain = gzipSync(JSON.stringify(body), { level: 1 });
   const object = sealEnvelope(KIND, { id, seal, dek, plain, random });
@@ -40,8 +40,8 @@ export function sealTombstone(options: {
 /**
  * Opens one. CORRUPT, NOT_SUPPORTED and WRONG_KEY as a manifest; FOREIGN when it is of another archive than the keyring.
  */
-export function openTombstone(bytes: Uint8Array, keyring: Keyring): Tombstone {
-  const { plain } = openEnvelope(KIND, bytes, keyring);
+export async function openTombstone(bytes: Uint8Array, keyring: Keyring): Promise<Tombstone> {
+  const { plain } = await openEnvelope(KIND, bytes, keyring);
   let json: Buffer;
   try {
     json = gunzipSync(plain, { maxOutputLength: JSON_BYTES_MAX });
@@ -61,13 +61,13 @@ export function openTombstone(bytes: Uint8Array, keyring: Keyring): Tombstone {
 }
 
 /** The same delete under the keyring's current key, with the name that its new bytes have. Errors as `openTombstone`. */
-export function rewrapTombstone(
+export async function rewrapTombstone(
   bytes: Uint8Array,
   keyring: Keyring,
   random: Random,
-): { readonly name: ObjectKey; readonly object: Uint8Array } {
-  const { seq } = openTombstone(bytes, keyring);
-  const object = rewrapEnvelope(KIND, bytes, keyring, random);
+): Promise<{ readonly name: ObjectKey; readonly object: Uint8Array }> {
+  const { seq } = await openTombstone(bytes, keyring);
+  const object = await rewrapEnvelope(KIND, bytes, keyring, random);
   return { name: nameOf(seq, object), object };
 }
 

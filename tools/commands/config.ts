@@ -30,6 +30,7 @@ function summaryOf(config: Config) {
     index: index.path,
     volumes: hot.volumes,
     keyring: cold.keyring,
+    token: cold.pkcs11 === null ? null : { module: cold.pkcs11.module, token: cold.pkcs11.token },
     writeQuorum: cold.writeQuorum,
     replicas: cold.replicas.map(({ name, url }) => ({ name, url })),
     protect: tiering.protect,
@@ -39,13 +40,14 @@ function summaryOf(config: Config) {
 }
 
 function describe(config: Config): string {
-  const { http, volumes, index, replicas, writeQuorum, ignored } = summaryOf(config);
+  const { http, volumes, index, replicas, token, writeQuorum, ignored } = summaryOf(config);
   return [
     `${config.file}: good`,
     `  serves on ${http.host}:${http.port}, authentication: ${config.auth.mode}`,
     `  index ${index}`,
     ...volumes.map(({ name, path }) => `  volume ${name}: ${path}`),
     ...replicas.map(({ name, url }) => `  replica ${name}: ${url}`),
+    ...(token === null ? [] : [`  keys on token ${token.token}, by ${token.module}`]),
     `  a pack is protected once ${writeQuorum} of ${replicas.length} replicas have it`,
     ...ignored.map((key) => `  not acted on by this version: ${key}`),
   ].join('\n');

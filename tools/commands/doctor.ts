@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import type { Config, ReplicaConfig } from '../../gateway/config.js';
 import { embeddedConfig, loadConfig } from '../../gateway/config-file.js';
 import { keyringExists, keyringModeFault, readKeyring } from '../../gateway/keyring-file.js';
+import { openKeys } from '../../gateway/keys.js';
 import { openStore } from '../../gateway/replica-stores.js';
 import { systemClock, systemRandom } from '../../tiering/core/clock.js';
 import { hasCode } from '../../tiering/core/errors.js';
@@ -48,6 +49,7 @@ export async function examine(config: Config, nodeVersion: string): Promise<read
   return [
     examineNode(nodeVersion),
     ...examineKeyring(config.cold.keyring),
+    ...(await examineToken(config)),
     ...(await Promise.all(config.hot.volumes.map(({ name, path }) => examineVolume(name, path)))),
     ...examineDisks(config),
     ...replicas,
@@ -76,6 +78,21 @@ function examineKeyring(path: string): readonly Finding[] {
   try {
     const { keys } = readKeyring(path);
     return [{ level: 'ok', subject, detail: `${path}, ${keys.length} key(s); keep a copy off this machine` }];
+  } catch (error) {
+    return [{ level: 'fail', subject, detail: (error as Error).message }];
+  }
+}
+
+async function examineToken(config: Config): Promise<readonly Finding[]> {
+  const { keyring, pkcs11 } = config.cold;
+  if (pkcs11 === null || !keyringExists(keyring)) return [];
+  const subject = `token ${pkcs11.token}`;
+  try {
+    const keys = await openKeys(config, { create: false, clock: systemClock, random: systemRandom });
+    keys.close();
+    const held = keys.keyring.keys.filter(({ secret }) => secret === null).length;
+    if (keys.warning !== null) return [{ level: 'fail', subject, detail: keys.warning }];
+    return [{ level: 'ok', subject, detail: `answers; holds ${held} key(s) of the keyring; see that it is backed up` }];
   } catch (error) {
     return [{ level: 'fail', subject, detail: (error as Error).message }];
   }

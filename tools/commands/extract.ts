@@ -5,7 +5,8 @@ import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Command } from 'commander';
-import { readKeyring } from '../../gateway/keyring-file.js';
+import { embeddedConfig, loadConfig } from '../../gateway/config-file.js';
+import { openKeys } from '../../gateway/keys.js';
 import { openStore, type StorePlace } from '../../gateway/replica-stores.js';
 import { extractReplica } from '../../tiering/archive/recovery/extract.js';
 import type { ObjectStore } from '../../tiering/cold/object-store.js';
@@ -23,6 +24,7 @@ import { createProgressLine } from '../progress.js';
 interface Options {
   readonly replica: string;
   readonly keyring: string;
+  readonly config?: string;
   readonly out: string;
   readonly endpoint?: string;
   readonly region?: string;
@@ -36,6 +38,7 @@ export function extractCommand(io: Io): Command {
     .description('give back every instance of one replica as a Part 10 file; needs no server and no index')
     .requiredOption('--replica <url>', 'file:DIRECTORY or s3://BUCKET/PREFIX')
     .requiredOption('--keyring <path>', 'the keyring of the archive')
+    .option('--config <file>', 'a configuration whose cold.pkcs11 says where the token is, if one holds the keys')
     .requiredOption('--out <dir>', 'where STUDY/SERIES/INSTANCE.dcm files go; existing ones are replaced')
     .option('--endpoint <url>', 'S3: http(s)://host:port; left out for AWS')
     .option('--region <name>', 'S3: region')
@@ -49,14 +52,15 @@ export function extractCommand(io: Io): Command {
 }
 
 async function extract(io: Io, options: Options) {
-  const ring = readKeyring(resolve(io.cwd, options.keyring));
+  const keys = await openKeys(keysOf(io, options), { create: false, clock: systemClock, random: systemRandom });
+  if (keys.warning !== null) note(io, keys.warning);
   const out = resolve(io.cwd, options.out);
   await mkdir(out, { recursive: true });
   const store = openStore(placeOf(io, options), false, { clock: systemClock, random: systemRandom });
   const line = createProgressLine(io.stderr, 'extract', () => performance.now());
   try {
     const open = await suitesOf(store, io.signal);
-    const keyring = { ...ring, suites: { ...ring.suites, open } };
+    const keyring = { ...keys.keyring, suites: { ...keys.keyring.suites, open } };
     const report = await extractReplica({
       store,
       keyring,
@@ -71,8 +75,15 @@ async function extract(io: Io, options: Options) {
     return report.failures.length === 0 ? EXIT.done : exitCodeOfCounts(report.instances, report.failures.length);
   } finally {
     line.end();
+    keys.close();
     await store.close();
   }
+}
+
+/** Of a configuration nothing but its token counts here. */
+function keysOf(io: Io, options: Options) {
+  const named = options.config === undefined ? embeddedConfig(io.cwd) : loadConfig(options.config, io.environment);
+  return { cold: { ...named.cold, keyring: resolve(io.cwd, options.keyring) } };
 }
 
 /** No configuration is at hand: what the replica says that its archive opens, or all that there are where it says nothing. */

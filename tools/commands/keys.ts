@@ -4,7 +4,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { JobView } from '../../gateway/admin/jobs.js';
+import { loadConfig } from '../../gateway/config-file.js';
 import { readKeyring, writeKeyring } from '../../gateway/keyring-file.js';
+import { recoverKeyring } from '../../gateway/keys.js';
 import type { KeysReport, KeyUse, RotateReport } from '../../tiering/archive/archive.js';
 import { systemRandom } from '../../tiering/core/clock.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
@@ -25,7 +27,8 @@ export function keysCommand(io: Io): Command {
     .addCommand(rotateCommand(io))
     .addCommand(removeCommand(io))
     .addCommand(exportCommand(io))
-    .addCommand(importCommand(io));
+    .addCommand(importCommand(io))
+    .addCommand(fromTokenCommand(io));
 }
 
 function listCommand(io: Io): Command {
@@ -72,7 +75,7 @@ function rotateCommand(io: Io): Command {
       if (options.json === true) printJson(io, { confirmed: false });
       note(
         io,
-        'Plan: a new key is written into the keyring; then the manifest of every pack and every delete is written anew',
+        'Plan: a new key is drawn (into the keyring, or on the token); then the manifest of every pack and every delete is written anew',
       );
       note(
         io,
@@ -118,6 +121,7 @@ function removeCommand(io: Io): Command {
         io,
         'A copy of a replica that was made before (a backup, an old bucket) opens with that key only: keep the old keyring for it.',
       );
+      note(io, "A key that a token holds stays on the token until the token's own tools destroy it.");
       note(io, 'Nothing was done. Give --yes to do it.');
       return EXIT.usage;
     }
@@ -182,6 +186,29 @@ function importCommand(io: Io): Command {
             io,
             `wrote the keyring ${path}: archive ${archiveId}, ${plural(keyring.keys.length, 'key')}, current ${current}`,
           );
+        return EXIT.done;
+      });
+    });
+}
+
+function fromTokenCommand(io: Io): Command {
+  return new Command('from-token')
+    .description('write a lost keyring anew, where a token (cold.pkcs11) holds the keys; offline')
+    .requiredOption('--config <file>', 'the configuration')
+    .option('--archive <id>', 'which archive, where the token has keys of several')
+    .option('--json', 'the result as JSON on standard output')
+    .action(async (options: { readonly config: string; readonly archive?: string; readonly json?: boolean }) => {
+      await finish(io, options.json === true, async () => {
+        const config = loadConfig(options.config, io.environment);
+        const { archiveId, current, keys } = await recoverKeyring(config, options.archive ?? null);
+        const path = config.cold.keyring;
+        if (options.json === true) printJson(io, { keyring: path, archiveId, current, keys: keys.length });
+        else
+          print(
+            io,
+            `wrote the keyring ${path}: archive ${archiveId}, ${plural(keys.length, 'key')}, current ${current}`,
+          );
+        note(io, 'Keys that had their secret in the lost keyring are not among them.');
         return EXIT.done;
       });
     });

@@ -36,6 +36,7 @@ export function describeStatus(status: StatusView): string {
       ? 'everything is protected'
       : `not yet protected: ${plural(unprotected.instances, 'instance')}, ${formatBytes(unprotected.bytes)}${age === null ? '' : `, the oldest ${formatSeconds(age)} old`}`,
     ...describeDeletes(status.deletes),
+    ...(status.keys.fault === null ? [] : [status.keys.fault]),
     `new instances go to: ${status.ingest}`,
     '',
     formatTable([

@@ -13,7 +13,7 @@ export async function giveUpLost(
 ): Promise<boolean> {
   if (!(await isLost(ctx, known))) return false;
   const { sop, sha256 } = known;
-  const record = makeRecord(ctx, { seq: committer.nextSeq(), entries: [{ sop, sha256 }] });
+  const record = await makeRecord(ctx, { seq: committer.nextSeq(), entries: [{ sop, sha256 }] });
   await committer.submit({ kind: 'delete', record });
   ctx.log({ level: 'warn', event: 'lost-instance-sent-again', pack: known.pack });
   return true;

@@ -4,7 +4,6 @@ import { ArchiveError } from '../../core/errors.js';
 import type { PackId, ReplicaName } from '../../core/ids.js';
 import { parseSha256 } from '../../core/ids.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
-import { currentKek } from '../../format/keyring.js';
 import { drawSeal } from '../../format/keys.js';
 import { sealManifest } from '../../format/manifest.js';
 import { manifestName } from '../../format/names.js';
@@ -28,11 +27,11 @@ export async function sealToQuorum(
   ctx: ArchiveContext,
   pack: MemoryPack,
 ): Promise<Pick<AdoptedPack, 'seal' | 'manifest' | 'placements'>> {
-  const { seal, dek } = drawSeal({
+  const { seal, dek } = await drawSeal({
     pack: pack.id,
     bytes: pack.tar.length,
     suite: ctx.keyring.suites.seal,
-    kek: currentKek(ctx.keyring),
+    keyring: ctx.keyring,
     random: ctx.random,
   });
   const holders = new Set<ReplicaName>(ctx.replicas.names);

@@ -2,7 +2,6 @@
 // holds the pack; then the older generations go. Each step may be killed and done again, and chunks are never touched.
 import { ArchiveError, hasCode } from '../../core/errors.js';
 import { type ObjectKey, type PackId, parseSha256, type ReplicaName } from '../../core/ids.js';
-import { currentKek } from '../../format/keyring.js';
 import { wrapDek } from '../../format/keys.js';
 import { openManifest, sealManifest } from '../../format/manifest.js';
 import { manifestName, manifestPrefix, parseManifestName } from '../../format/names.js';
@@ -36,12 +35,12 @@ async function wrapAnew(
   held: Holdings,
   signal: AbortSignal | undefined,
 ): Promise<PackRecord> {
-  const dek = ctx.catalog.dek(id, seal);
+  const dek = await ctx.catalog.dek(id, seal);
   const { suite, dekId } = seal;
-  const wrap = wrapDek({ pack: id, suite, dek, dekId, kek: currentKek(ctx.keyring), random: ctx.random });
+  const wrap = await wrapDek({ pack: id, suite, dek, dekId, keyring: ctx.keyring, random: ctx.random });
   let next: PackRecord['manifest'] = null;
   if (manifest !== null) {
-    const { body } = openManifest(await read(ctx, manifest.name, signal), ctx.keyring);
+    const { body } = await openManifest(await read(ctx, manifest.name, signal), ctx.keyring);
     const generation = nextGeneration(manifest.generation, held);
     const object = sealManifest({ ...body, generation }, { ...seal, ...wrap }, dek, ctx.random);
     const { bytes, sha256 } = await ctx.pool.hash({ bytes: object });

@@ -38,7 +38,7 @@ export async function rewrapDelete(
 }
 
 async function sealAnew(ctx: ArchiveContext, before: StoredTombstone): Promise<StoredTombstone> {
-  const sealed = rewrapTombstone(before.object, ctx.keyring, ctx.random);
+  const sealed = await rewrapTombstone(before.object, ctx.keyring, ctx.random);
   await ctx.index.resealTombstone(before.name, sealed);
   await ctx.index.commitDurable();
   return { ...before, ...sealed, replicas: [] };
@@ -58,7 +58,8 @@ async function removeOthers(
   for (const name of names) {
     if (name === record.name || parseTombstoneName(name) === undefined) continue;
     try {
-      if (wordsOf(openTombstone(await store.get(name, undefined, signal), ctx.keyring)) !== said) continue;
+      const told = await openTombstone(await store.get(name, undefined, signal), ctx.keyring);
+      if (wordsOf(told) !== said) continue;
     } catch (error) {
       if (['CORRUPT', 'WRONG_KEY', 'SUITE_REFUSED', 'NOT_SUPPORTED', 'FOREIGN', 'ABSENT'].includes(codeOf(error)))
         continue;

@@ -2,7 +2,7 @@
 // left to do is derived from what index and replicas hold, so that a rotation that was killed anywhere is simply run again.
 import { codeOf } from '../../core/errors.js';
 import { forEachLimited } from '../../core/queues.js';
-import { generateKek, withCurrentKek } from '../../format/keyring.js';
+import { withCurrentKek } from '../../format/keyring.js';
 import type { JobFailure, JobOptions, RotateReport } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { jobFailure } from '../failures.js';
@@ -37,7 +37,8 @@ export async function rotateKeys(
 
 /** The setting first: a kill between the two leaves the name of a key that no keyring has, and the next call makes another. */
 async function beginNewKey(ctx: ArchiveContext): Promise<void> {
-  const kek = generateKek(ctx.random, ctx.clock);
+  const { provider, archiveId } = ctx.keyring;
+  const kek = await provider.draw({ archiveId, random: ctx.random, clock: ctx.clock });
   await ctx.index.setSetting(SETTING, kek.id);
   await ctx.index.commitDurable();
   await ctx.keys.change(withCurrentKek(ctx.keyring, kek));

@@ -28,7 +28,7 @@ export async function readCold(
   const base = number * CHUNK_BYTES;
   const within = { start: start - base, end: end - base };
   const span = segmentSpan(chunk.bytes, within.start, within.end);
-  const dek = ctx.catalog.dek(record.id, seal);
+  const dek = await ctx.catalog.dek(record.id, seal);
   return ctx.replicas.read(
     nameOf(record.id, number, chunk),
     { start: span.objectStart, end: span.objectEnd },

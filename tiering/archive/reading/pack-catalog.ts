@@ -18,7 +18,8 @@ export class PackCatalog {
   readonly #records = new LRUCache<PackId, PackRecord>({ max: RECORDS_MAX });
   /** Counts changes: a record that was read while something changed is not kept. */
   #changes = 0;
-  readonly #deks = new LRUCache<PackId, Uint8Array>({ max: KEYS_MAX });
+  /** By DEK id. A promise, so that readers who come at one time ask once. */
+  readonly #deks = new LRUCache<string, Promise<Uint8Array>>({ max: KEYS_MAX });
 
   constructor(index: Index, keys: KeyHolder) {
     this.#index = index;
@@ -54,12 +55,16 @@ export class PackCatalog {
     }
   }
 
-  /** The pack's data key. WRONG_KEY when the keyring cannot open it. */
-  dek(id: PackId, seal: PackSeal): Uint8Array {
-    const cached = this.#deks.get(id);
+  /** The pack's data key. WRONG_KEY when the keyring cannot open it; UNAVAILABLE when who holds its key does not answer. */
+  dek(id: PackId, seal: PackSeal): Promise<Uint8Array> {
+    const dekId = Buffer.from(seal.dekId).toString('hex');
+    const cached = this.#deks.get(dekId);
     if (cached !== undefined) return cached;
     const dek = unwrapDek(seal, id, this.#keys.ring);
-    this.#deks.set(id, dek);
+    this.#deks.set(dekId, dek);
+    dek.catch(() => {
+      if (this.#deks.peek(dekId) === dek) this.#deks.delete(dekId);
+    });
     return dek;
   }
 }

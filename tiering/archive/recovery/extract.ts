@@ -43,7 +43,7 @@ export async function extractReplica(options: ExtractOptions): Promise<ExtractRe
     if (newest === undefined) continue;
     const { ref, body, seal } = newest;
     try {
-      const dek = unwrapDek(seal, body.pack, options.keyring);
+      const dek = await unwrapDek(seal, body.pack, options.keyring);
       for (const member of body.members) {
         if (member.seq < (dead.get(`${member.sop} ${member.sha256}`) ?? 0)) continue;
         // An instance may be in a tray and in the pack that it was filed into: the lowest arrival is the one that counts.

@@ -71,7 +71,7 @@ async function openFrom(store: ObjectStore, keyring: Keyring, ref: ManifestRef, 
   if (!sha256.startsWith(parseManifestName(ref.name)?.hash8 ?? '-')) {
     throw new ArchiveError('CORRUPT', `${ref.name} does not hash to its name`);
   }
-  return { ref, ...openManifest(object, keyring) };
+  return { ref, ...(await openManifest(object, keyring)) };
 }
 
 /** The members of a manifest with what the index searches by, taken from its metadata bundles: no pixel is opened. */

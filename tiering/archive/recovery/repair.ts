@@ -148,7 +148,7 @@ async function goodBytes(
       pack: record.id,
       chunk,
       suite: record.seal.suite,
-      dek: ctx.catalog.dek(record.id, record.seal),
+      dek: await ctx.catalog.dek(record.id, record.seal),
       dekId: record.seal.dekId,
       salt: sealed.salt,
       members: [],

@@ -5,8 +5,8 @@ import type { TombstoneRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 
 /** Seals `tombstone` under the current key, with an id and a salt of its own. */
-export function makeRecord(ctx: ArchiveContext, { seq, entries }: Tombstone): TombstoneRecord {
+export async function makeRecord(ctx: ArchiveContext, { seq, entries }: Tombstone): Promise<TombstoneRecord> {
   const { keyring, random, packIds } = ctx;
   const tombstone = { seq, entries };
-  return { ...tombstone, ...sealTombstone({ tombstone, id: packIds.next(), keyring, random }) };
+  return { ...tombstone, ...(await sealTombstone({ tombstone, id: packIds.next(), keyring, random })) };
 }

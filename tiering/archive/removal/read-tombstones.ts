@@ -35,7 +35,7 @@ export async function fetchTombstone(
   signal?: AbortSignal,
 ): Promise<TombstoneRecord> {
   const object = await store.get(name, undefined, signal);
-  const tombstone = openTombstone(object, keyring);
+  const tombstone = await openTombstone(object, keyring);
   if (parseTombstoneName(name)?.seq !== tombstone.seq) {
     throw new ArchiveError('CORRUPT', `${name} holds the tombstone of another delete`);
   }
@@ -127,6 +127,6 @@ export async function takeTrayTombstones(ctx: ArchiveContext, volume: Volume): P
     await walkTar(source, ref, record?.bytes ?? 0, async (entry) => {
       if (entry.kind === 'note' && entry.note.note === 'tombstone') found.push(entry.note);
     });
-    for (const note of found) await ctx.index.bury([makeRecord(ctx, note)]);
+    for (const note of found) await ctx.index.bury([await makeRecord(ctx, note)]);
   }
 }

@@ -75,7 +75,7 @@ async function bury(
       return now === undefined || now.seq !== seq ? [] : [{ sop, sha256: now.sha256 }];
     });
     if (entries.length === 0) return null;
-    const record = makeRecord(ctx, { seq: committer.nextSeq(), entries });
+    const record = await makeRecord(ctx, { seq: committer.nextSeq(), entries });
     await committer.submit({ kind: 'delete', record });
     return record;
   });

@@ -6,7 +6,6 @@ import { type ObjectKey, type PackId, parseSha256, type ReplicaName } from '../.
 import { CHUNK_BYTES } from '../../core/limits.js';
 import { forEachLimited } from '../../core/queues.js';
 import { releaseBuffer } from '../../core/release.js';
-import { currentKek } from '../../format/keyring.js';
 import { drawSeal } from '../../format/keys.js';
 import { sealManifest } from '../../format/manifest.js';
 import { manifestName } from '../../format/names.js';
@@ -91,9 +90,8 @@ class Targets {
 async function ensureSeal(ctx: ArchiveContext, record: PackRecord): Promise<PackSeal> {
   if (record.seal !== null) return record.seal;
   const { keyring, random } = ctx;
-  const { suites } = keyring;
-  const kek = currentKek(keyring);
-  const { seal } = drawSeal({ pack: record.id, bytes: record.bytes, suite: suites.seal, kek, random });
+  const suite = keyring.suites.seal;
+  const { seal } = await drawSeal({ pack: record.id, bytes: record.bytes, suite, keyring, random });
   await ctx.catalog.change(record.id, (index) => index.setSeal(record.id, seal));
   await ctx.index.commitDurable();
   return seal;
@@ -132,7 +130,7 @@ async function copyChunk(
     pack: record.id,
     chunk: number,
     suite: seal.suite,
-    dek: ctx.catalog.dek(record.id, seal),
+    dek: await ctx.catalog.dek(record.id, seal),
     dekId: seal.dekId,
     salt: chunk.salt,
     members: inner,
@@ -236,7 +234,7 @@ export async function makeManifest(
     supersedes: [],
   };
   const { bytes, sha256 } = await ctx.pool.hash({
-    bytes: sealManifest(body, seal, ctx.catalog.dek(id, seal), ctx.random),
+    bytes: sealManifest(body, seal, await ctx.catalog.dek(id, seal), ctx.random),
   });
   const name = manifestName(id, generation, parseSha256(sha256));
   await ctx.index.announceObjects([name]);
