@@ -12,7 +12,8 @@ import {
   parseStudyUid,
 } from '../../tiering/core/ids.js';
 import { sealChunk } from '../../tiering/format/chunk.js';
-import { generateKeyring, serializeKeyring } from '../../tiering/format/keyring.js';
+import { generateKek, type KekKind } from '../../tiering/format/kek.js';
+import { generateKeyring, serializeKeyring, withCurrentKek } from '../../tiering/format/keyring.js';
 import { drawSeal } from '../../tiering/format/keys.js';
 import { sealManifest } from '../../tiering/format/manifest.js';
 import { chunkName, encodeConfig, manifestName, readmeText } from '../../tiering/format/names.js';
@@ -68,10 +69,11 @@ function instanceData(at: number, bytes: number): Uint8Array {
 }
 
 /** Makes all vectors of one cipher suite in memory; keyring and pack are the same for each. Only the gzip parts of the manifest may differ between zlib versions. */
-export async function makeVectors(suiteId: number = SUITE_IDS['aes-256-gcm']): Promise<Vectors> {
+export async function makeVectors(suiteId: number = SUITE_IDS['aes-256-gcm'], kind: KekKind = 'k'): Promise<Vectors> {
   const random = fixedRandom();
   const clock: Pick<Clock, 'nowMs'> = { nowMs: () => NOW_MS };
-  const keyring = { ...generateKeyring({ random, clock }), suites: { seal: suiteId, open: [suiteId] } };
+  const ring = { ...generateKeyring({ random, clock }), suites: { seal: suiteId, open: [suiteId] } };
+  const keyring = kind === 'k' ? ring : withCurrentKek({ ...ring, keys: [] }, generateKek(random, clock, kind));
   const pieces: Uint8Array[] = [];
   const members: PackMember[] = [];
   const series = parseSeriesUid(`${STUDY}.1`);

@@ -77,11 +77,14 @@ def unseal(suite, key, nonce, aad, sealed):
 
 def read_keyring(path):
     ring = json.loads(load(path))
-    need(ring["version"] == 1, "a keyring of another version")
+    need(ring["version"] in (1, 2), "a keyring of another version")
     keys = {}
     for entry in ring["keys"]:
+        if "secret" not in entry:  # a token holds it
+            continue
         secret = base64.b64decode(entry["secret"], validate=True)
-        need("k" + hkdf(secret, b"", b"kek-id1", 8).hex() == entry["id"], "a mistyped secret: " + entry["id"])
+        digits = hkdf(secret, b"", b"kek-id1", 8) if entry["id"][0] == "k" else hmac.new(secret, b"kek-id1", "sha256").digest()[:8]
+        need(entry["id"][1:] == digits.hex() and entry["id"][0] in "kh", "a mistyped secret: " + entry["id"])
         keys[entry["id"]] = secret
     return ring["archiveId"], keys
 
@@ -94,7 +97,8 @@ def open_sealed(data, keys, magic, info):
     pack, kek_id, dek_id = data[16:32], data[32:64].rstrip(b"\0").decode("ascii"), data[96:112]
     need(struct.unpack(">Q", data[192:200])[0] == len(data) - 304, "an object of another length")
     need(kek_id in keys, "the keyring lacks key " + kek_id)
-    key, _ = derive(suite, keys[kek_id], data[64:96], b"wrap1" + pack + dek_id)
+    ikm = keys[kek_id] if kek_id[0] == "k" else hmac.new(keys[kek_id], b"wrap-input1" + data[64:96], "sha256").digest()
+    key, _ = derive(suite, ikm, data[64:96], b"wrap1" + pack + dek_id)
     dek = unseal(suite, key, bytes(12), b"", data[112:160])
     clear_hash = hashlib.new(HASH[suite], data[:224]).digest()
     key, commitment = derive(suite, dek, data[160:192], info + clear_hash)

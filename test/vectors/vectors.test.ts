@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openChunk } from '../../tiering/format/chunk.js';
 import { parseKeyring } from '../../tiering/format/keyring.js';
@@ -89,6 +89,21 @@ describe.each([
       } finally {
         rmSync(out, { recursive: true });
       }
+    });
+
+    it('opens what was wrapped under a key of a token, once its secret is in a keyring', async () => {
+      const other = await makeVectors(suiteId, 'h');
+      const copy = mkdtempSync(join(tmpdir(), 'filmroom-vectors-'));
+      for (const [name, bytes] of [...other.objects, ['keyring.json', Buffer.from(other.keyring)] as const]) {
+        mkdirSync(dirname(join(copy, name)), { recursive: true });
+        writeFileSync(join(copy, name), bytes);
+      }
+      expect(JSON.parse(other.keyring)).toMatchObject({ version: 2, current: expect.stringMatching(/^h/) as string });
+      const { status, stderr, out } = read(copy, join(copy, 'keyring.json'));
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      const written = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.dcm'));
+      expect(written).toHaveLength(live.length);
+      for (const folderOf of [copy, out]) rmSync(folderOf, { recursive: true });
     });
 
     it('refuses what was changed, and a keyring of another archive', () => {
