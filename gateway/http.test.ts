@@ -174,7 +174,7 @@ describe('the admin API', () => {
       remove: (scope) => {
         removed.push(scope);
         if (scope.study === '1.9') return Promise.reject(new ArchiveError('NOT_FOUND', 'nothing there'));
-        return Promise.resolve({ instances: 4, studies: 1, durable: 'pending' });
+        return Promise.resolve({ instances: 4, studies: 1, durable: 'pending', deletes: [] });
       },
     });
     const what = { studies: ['1.2.3', '1.9'] };

@@ -325,6 +325,7 @@ function describeWhole(index: () => Index): void {
       instances: 3,
       unprotected: { instances: 2, bytes: 200, oldestArrivedMs: 10_001 },
       deletes: { pending: 0, owed: 0 },
+      erasurePending: { instances: 0, bytes: 0 },
       debt: new Map([
         [R1, { packs: 0, bytes: 0 }],
         [R2, { packs: 1, bytes: 1_024 }],

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { describeDeletes } from './index-deletes.js';
+import { describeErasures } from './index-erasures.js';
 import {
   collect,
   commit,
@@ -25,6 +26,7 @@ export function describeIndex(name: string, factory: IndexFactory): void {
     describeMetadata(factory);
     describeAdoption(factory);
     describeDeletes(factory);
+    describeErasures(factory);
     describePacks(factory);
     describeQueries(factory);
   });

@@ -153,7 +153,7 @@ export class MemoryArchive implements Archive {
     if (doomed.length === 0) throw new ArchiveError('NOT_FOUND', 'this archive has nothing there');
     for (const { record } of doomed) this.#instances.delete(record.sop);
     const studies = this.#select({ study: scope.study }).length === 0 ? 1 : 0;
-    return { instances: doomed.length, studies, durable: this.faults.quorum ? 'quorum' : 'pending' };
+    return { instances: doomed.length, studies, durable: this.faults.quorum ? 'quorum' : 'pending', deletes: [] };
   }
 
   /** In reading order. */
@@ -238,6 +238,7 @@ export class MemoryArchive implements Archive {
     return unsupported();
   }
   migrate = unsupported;
+  erase = unsupported;
   recall = unsupported;
   scrub = unsupported;
   repair = unsupported;

@@ -162,6 +162,31 @@ export interface RemoveKeyReport {
   readonly objects: number;
 }
 
+/** What became of the bytes in one place. */
+export interface ErasePlace {
+  readonly name: VolumeName | ReplicaName;
+  readonly kind: 'volume' | 'replica';
+  /** Files of the volume, objects of the replica: those that are gone, and those that should be and are not. */
+  readonly erased: number;
+  readonly pending: number;
+  /** Why something is pending. */
+  readonly detail: string | null;
+}
+
+export interface EraseReport {
+  /** Packs and trays that were emptied of what lives and are gone everywhere. */
+  readonly packs: number;
+  /** Deleted instances of which nothing is left, and their bytes. */
+  readonly instances: number;
+  readonly bytes: number;
+  /** Of the whole archive. */
+  readonly pending: { readonly instances: number; readonly bytes: number };
+  readonly places: readonly ErasePlace[];
+  readonly failures: readonly JobFailure[];
+  /** Places where something is pending. */
+  readonly unavailable: readonly string[];
+}
+
 export interface RemoveReport {
   /** Deleted by this call. */
   readonly instances: number;
@@ -169,6 +194,8 @@ export interface RemoveReport {
   readonly studies: number;
   /** `pending`: in effect and kept, and fewer replicas than the write quorum know of it yet; they are told once they answer. */
   readonly durable: 'quorum' | 'pending';
+  /** Seqs of the deletes that this call made: what Archive.erase takes. */
+  readonly deletes: readonly number[];
 }
 
 export type VolumeState = 'healthy' | 'suspect' | 'failed' | 'returning';
@@ -239,6 +266,12 @@ export interface Archive extends ImageArchive {
   status(): Promise<ArchiveStatus>;
   /** Files what has not settled, protects, proves, and (unless `keepHot`) deletes the hot copies. */
   migrate(selection: Selection, options?: JobOptions & { readonly keepHot?: boolean }): Promise<MigrateReport>;
+  /**
+   * Makes the bytes of what was deleted leave every volume and replica now; with `deletes`, only those of these deletes. What lives in the same packs
+   * is written anew and protected first. What could not be reached is done by the next call, or by the background in its time. UNAVAILABLE
+   * while deletes of a replica or volume are unread since a rebuild.
+   */
+  erase(options?: JobOptions & { readonly deletes?: readonly number[] | undefined }): Promise<EraseReport>;
   /** Brings cold packs back to a volume. */
   recall(selection: Selection, options?: JobOptions): Promise<RecallReport>;
   /**

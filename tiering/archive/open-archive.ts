@@ -26,6 +26,7 @@ import { PackCatalog } from './reading/pack-catalog.js';
 import { reconcilePacks, recoverTrays } from './recovery/recover.js';
 import { repair } from './recovery/repair.js';
 import { scrub } from './recovery/scrub.js';
+import { erase } from './removal/erase.js';
 import { EmptyPacks } from './removal/empty-packs.js';
 import { unreadDeletes } from './removal/provisional.js';
 import { takeTrayTombstones } from './removal/read-tombstones.js';
@@ -128,6 +129,7 @@ function assemble(
     read: (instance, range, signal) => readInstance(ctx, instance, range, signal, hooks),
     status: () => status(ctx, committer),
     migrate: (selection, options = {}) => migrate(ctx, committer, emptyPacks, selection, options),
+    erase: (options = {}) => erase({ ctx, committer, emptyPacks }, options),
     recall: (selection, options = {}) => recall(ctx, selection, options),
     scrub: (options = {}) => scrub(ctx, options),
     repair: (options = {}) => repair(ctx, options),

@@ -193,8 +193,18 @@ export interface IndexStatus {
   readonly unprotected: { readonly instances: number; readonly bytes: number; readonly oldestArrivedMs: number | null };
   /** Deletes on fewer than `writeQuorum` replicas, and those that not every one of `replicas` holds. */
   readonly deletes: { readonly pending: number; readonly owed: number };
+  /** Deleted instances whose bytes are still somewhere: in a pack or tray, or in objects of one that was dropped. */
+  readonly erasurePending: { readonly instances: number; readonly bytes: number };
   /** Per replica: packs and bytes that it ought to hold and does not. */
   readonly debt: ReadonlyMap<ReplicaName, { readonly packs: number; readonly bytes: number }>;
+}
+
+/** Bytes of deleted instances in one pack or tray, or in what is left of its objects. */
+export interface PackErasure {
+  readonly pack: PackId;
+  /** Some of them may only seem to have a copy there: the tray or pack that they were filed from. */
+  readonly instances: number;
+  readonly bytes: number;
 }
 
 export type ChunkFault = 'missing' | 'corrupt';
@@ -223,6 +233,11 @@ export interface PackFilter {
   readonly after?: { readonly createdMs: number; readonly id: PackId };
   /** No live instance is left in it. */
   readonly empty?: boolean;
+  /**
+   * No live instance is left in it, and if it lies on replicas itself: of every study of which it keeps copies, all packs are on at least
+   * this many. So nothing is thrown away before what took its place is protected (I5).
+   */
+  readonly dispensable?: number;
   readonly order?: 'created' | 'accessed';
   readonly limit?: number;
 }
@@ -315,6 +330,20 @@ export interface Index {
   /** Forgets a pack with no live instance and no delete of its own (CONFLICT otherwise) and puts its object names into the garbage table. */
   dropPack(id: PackId): Promise<void>;
 
+  // -- erasing
+  /**
+   * Where bytes of deleted instances are (of the deletes with these seqs; default: of all), ascending by pack. What is named goes with the
+   * pack's row and, if it was on replicas, the last of its garbage.
+   */
+  erasures(deletes?: readonly number[]): Promise<readonly PackErasure[]>;
+  /** Studies of which the pack keeps copies that live in another one. */
+  studiesWithCopiesIn(pack: PackId): Promise<readonly StudyUid[]>;
+  /**
+   * Removes what the index itself still holds of what was deleted, in its search structures and its log. Takes its time, in steps between which other
+   * calls are served. False when somebody who was reading kept the log; it is overwritten later.
+   */
+  scour(signal?: AbortSignal): Promise<boolean>;
+
   // -- damage
   addException(exception: ChunkException): Promise<void>;
   clearException(exception: Omit<ChunkException, 'fault'>): Promise<void>;
@@ -330,6 +359,8 @@ export interface Index {
   garbage(beforeMs: number): Promise<readonly ObjectKey[]>;
   /** Forgets that these are to be removed. */
   clearGarbage(names: readonly ObjectKey[]): Promise<void>;
+  /** What is garbage of one pack, its manifests before its chunks. */
+  garbageOf(pack: PackId): Promise<readonly ObjectKey[]>;
   /** Of these object names, those that no pack, no delete and no garbage has. */
   unknownObjects(names: readonly ObjectKey[]): Promise<readonly ObjectKey[]>;
 

@@ -25,7 +25,7 @@ export async function mergeable(ctx: ArchiveContext, study: StudyUid): Promise<r
 }
 
 /** What lives in a pack, each with its own metadata again. */
-async function contentsOf(ctx: ArchiveContext, pack: PackRecord['id']): Promise<Fileable[]> {
+export async function contentsOf(ctx: ArchiveContext, pack: PackRecord['id']): Promise<Fileable[]> {
   const { members, bundles } = await ctx.index.packContents(pack);
   const texts = new Map<string, Buffer>();
   for (const bundle of bundles) texts.set(bundle.series, await inflateJson(bundle.gzip));
@@ -38,7 +38,7 @@ async function contentsOf(ctx: ArchiveContext, pack: PackRecord['id']): Promise<
 }
 
 /** As Index.instances has it: series number, series UID, instance number, SOP UID; no number comes last. */
-function inReadingOrder(a: Fileable, b: Fileable): number {
+export function inReadingOrder(a: Fileable, b: Fileable): number {
   return (
     byNumber(a.seriesNumber, b.seriesNumber) ||
     byText(a.series, b.series) ||

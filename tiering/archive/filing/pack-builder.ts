@@ -1,13 +1,13 @@
 // Builds packs of a study from instances that lie elsewhere (trays, small packs): read, check, write in
 // reading order. The index switches to them in one transaction, by whoever calls this.
 import { ArchiveError } from '../../core/errors.js';
-import type { PackId } from '../../core/ids.js';
+import type { PackId, VolumeName } from '../../core/ids.js';
 import { PACK_BYTES_MAX, PACK_MEMBERS_MAX } from '../../core/limits.js';
 import { releaseBuffer } from '../../core/release.js';
 import { MEMBER_HEADER_BYTES, memberHeader, memberPadding, TAR_END } from '../../format/tar.js';
 import type { PackMember } from '../../format/types.js';
 import type { PackWriter, Volume } from '../../hot/volume.js';
-import type { FiledPack, InstanceRecord } from '../../index/index.js';
+import type { FiledPack, HotState, InstanceRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { atPace, type Pace } from '../pacing/pace.js';
 import { buildBundles } from '../packs/bundles.js';
@@ -15,15 +15,18 @@ import { readPackWhole } from '../reading/pack-reader.js';
 
 export type Fileable = InstanceRecord & { readonly metadata: Uint8Array; readonly layout: string };
 
-/** Cuts instances in reading order into groups that each fit a pack. */
-export function planPacks<T extends { readonly start: number; readonly end: number }>(instances: readonly T[]): T[][] {
+/** Cuts instances in reading order into groups that each fit a pack of `bytesMax`; an instance that is longer is one by itself. */
+export function planPacks<T extends { readonly start: number; readonly end: number }>(
+  instances: readonly T[],
+  bytesMax = PACK_BYTES_MAX,
+): T[][] {
   const groups: T[][] = [];
   let group: T[] = [];
   let bytes = TAR_END.length;
   for (const instance of instances) {
     const length = instance.end - instance.start;
     const own = MEMBER_HEADER_BYTES + length + memberPadding(length);
-    if (group.length > 0 && (bytes + own > PACK_BYTES_MAX || group.length >= PACK_MEMBERS_MAX)) {
+    if (group.length > 0 && (bytes + own > bytesMax || group.length >= PACK_MEMBERS_MAX)) {
       groups.push(group);
       group = [];
       bytes = TAR_END.length;
@@ -48,6 +51,47 @@ export async function buildPack(
 ): Promise<FiledPack> {
   const bytesMax = instances.reduce((sum, one) => sum + one.end - one.start + 2048, TAR_END.length);
   const writer = await volume.createPack(id, bytesMax);
+  return fill(ctx, writer, instances, { hot: 'present', volume: volume.name }, pace);
+}
+
+/** The same in memory, for a pack that no volume has room for; the caller bounds its size. */
+export async function buildPackInMemory(
+  ctx: ArchiveContext,
+  id: PackId,
+  instances: readonly Fileable[],
+): Promise<FiledPack & { readonly tar: Uint8Array }> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  const writer: Sink = {
+    id,
+    get bytes() {
+      return bytes;
+    },
+    append: (added) => {
+      const at = bytes;
+      for (const piece of added) {
+        // A copy: the caller gives its own buffers back.
+        pieces.push(Uint8Array.from(piece));
+        bytes += piece.length;
+      }
+      return Promise.resolve(at);
+    },
+    commit: () => Promise.resolve(),
+    abort: () => Promise.resolve(),
+  };
+  const filed = await fill(ctx, writer, instances, { hot: 'cold', volume: null }, undefined);
+  return { ...filed, tar: Buffer.concat(pieces) };
+}
+
+type Sink = Pick<PackWriter, 'id' | 'bytes' | 'append' | 'commit' | 'abort'>;
+
+async function fill(
+  ctx: ArchiveContext,
+  writer: Sink,
+  instances: readonly Fileable[],
+  where: { readonly hot: HotState; readonly volume: VolumeName | null },
+  pace: Pace | undefined,
+): Promise<FiledPack> {
   try {
     const starts: number[] = [];
     for (const instance of instances) {
@@ -60,7 +104,7 @@ export async function buildPack(
     const members = instances.map((one, n) => member(one, starts[n], ranges[n]));
     const createdMs = ctx.clock.nowMs();
     return {
-      pack: { id: writer.id, kind: 'pack', bytes: writer.bytes, createdMs, hot: 'present', volume: volume.name },
+      pack: { id: writer.id, kind: 'pack', bytes: writer.bytes, createdMs, ...where },
       members,
       bundles,
     };
@@ -71,7 +115,7 @@ export async function buildPack(
 }
 
 /** Appends one instance as a member of the new pack. Resolves with where its header begins. */
-async function copyInstance(ctx: ArchiveContext, writer: PackWriter, instance: Fileable): Promise<number> {
+async function copyInstance(ctx: ArchiveContext, writer: Sink, instance: Fileable): Promise<number> {
   const bytes = await verified(ctx, instance);
   const header = memberHeader({ ...instance, pack: writer.id, bytes: bytes.length });
   const at = await writer.append([header, bytes, Buffer.alloc(memberPadding(bytes.length))]);

@@ -89,8 +89,13 @@ function noteFault(
 ): void {
   // A replica that was never said to hold the pack owes nothing: its debt is derived, not damage.
   if (!record.placements.some((p) => p.replica === replica)) return;
-  ctx.log({ level: 'warn', event: 'chunk-fault', pack: record.id, detail: `chunk ${chunk} on ${replica}: ${fault}` });
-  void ctx.damage.note(record.id, chunk, replica, fault).catch((error: unknown) => {
+  const note = async () => {
+    // Dropped under its reader, who looks again where the instance is now: that its objects are gone is as it should be.
+    if ((await ctx.index.pack(record.id)) === undefined) return;
+    ctx.log({ level: 'warn', event: 'chunk-fault', pack: record.id, detail: `chunk ${chunk} on ${replica}: ${fault}` });
+    await ctx.damage.note(record.id, chunk, replica, fault);
+  };
+  void note().catch((error: unknown) => {
     ctx.log({ level: 'error', event: 'index-write-failed', detail: String((error as Error).message) });
   });
 }

@@ -14,7 +14,7 @@ export interface GarbageReport {
 
 /** Removes what is due. Rejects only when the index fails or by the signal. */
 export async function collectGarbage(ctx: ArchiveContext, signal?: AbortSignal): Promise<GarbageReport> {
-  const failed = new Map<ReplicaName, unknown>();
+  const sweep = new Sweep(ctx);
   let removed = 0;
   const beforeMs = ctx.clock.nowMs() - ctx.policy.garbageGraceMs;
   for (;;) {
@@ -22,17 +22,12 @@ export async function collectGarbage(ctx: ArchiveContext, signal?: AbortSignal):
     if (names.length === 0 || !(await allIsProtected(ctx, beforeMs))) break;
     // What made it garbage is durable before it goes.
     await ctx.index.commitDurable();
-    const gone: ObjectKey[] = [];
-    for (const name of names) {
-      signal?.throwIfAborted();
-      if (await removeEverywhere(ctx, name, failed, signal)) gone.push(name);
-    }
-    await ctx.index.clearGarbage(gone);
-    removed += gone.length;
+    const gone = await sweep.remove(names, signal);
+    removed += gone;
     // The same names would come again.
-    if (gone.length < names.length) break;
+    if (gone < names.length) break;
   }
-  return { removed, failed };
+  return { removed, failed: sweep.failed };
 }
 
 /** What was thrown away may be the last copy, on the replicas, of something that was filed anew and is not there yet. */
@@ -42,29 +37,51 @@ async function allIsProtected(ctx: ArchiveContext, beforeMs: number): Promise<bo
   return oldestArrivedMs === null || oldestArrivedMs >= beforeMs;
 }
 
-async function removeEverywhere(
-  ctx: ArchiveContext,
-  name: ObjectKey,
-  failed: Map<ReplicaName, unknown>,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  let everywhere = true;
-  for (const replica of ctx.replicas.names) {
-    if (failed.has(replica)) {
-      everywhere = false;
-      continue;
+/** Removes objects from every replica, and keeps count of what each of them did. */
+export class Sweep {
+  /** Replicas that could not be asked, or refused: they are not asked again. */
+  readonly failed = new Map<ReplicaName, unknown>();
+  readonly removed = new Map<ReplicaName, number>();
+  readonly left = new Map<ReplicaName, number>();
+  readonly #ctx: ArchiveContext;
+
+  constructor(ctx: ArchiveContext) {
+    this.#ctx = ctx;
+  }
+
+  /** In this order. Resolves with how many are gone from every replica; those are garbage no more. */
+  async remove(names: readonly ObjectKey[], signal?: AbortSignal): Promise<number> {
+    const gone: ObjectKey[] = [];
+    for (const name of names) {
+      signal?.throwIfAborted();
+      const outcomes = await Promise.all(
+        this.#ctx.replicas.names.map((replica) => this.#removeFrom(replica, name, signal)),
+      );
+      if (outcomes.every((one) => one)) gone.push(name);
     }
+    await this.#ctx.index.clearGarbage(gone);
+    return gone.length;
+  }
+
+  async #removeFrom(replica: ReplicaName, name: ObjectKey, signal: AbortSignal | undefined): Promise<boolean> {
+    const gone = !this.failed.has(replica) && (await this.#tryOn(replica, name, signal));
+    const count = gone ? this.removed : this.left;
+    count.set(replica, (count.get(replica) ?? 0) + 1);
+    return gone;
+  }
+
+  async #tryOn(replica: ReplicaName, name: ObjectKey, signal: AbortSignal | undefined): Promise<boolean> {
     try {
-      if (await isNeeded(ctx, name, replica, signal)) everywhere = false;
-      else await ctx.replicas.store(replica).delete(name, signal);
+      if (await isNeeded(this.#ctx, name, replica, signal)) return false;
+      await this.#ctx.replicas.store(replica).delete(name, signal);
+      return true;
     } catch (error) {
       signal?.throwIfAborted();
       if (codeOf(error) === 'INTERNAL') throw error;
-      failed.set(replica, error);
-      everywhere = false;
+      this.failed.set(replica, error);
+      return false;
     }
   }
-  return everywhere;
 }
 
 /** An older manifest is what a replica has of its pack until the newest is there too. */

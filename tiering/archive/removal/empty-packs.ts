@@ -2,7 +2,7 @@
 // deleted. Nothing is unlinked before the commit that made it dead is durable, and no tray before its tombstones lie in a later one.
 import type { PackId } from '../../core/ids.js';
 import { noteMemberBytes } from '../../format/tar-notes.js';
-import type { PackRecord } from '../../index/index.js';
+import type { PackFilter, PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import type { Committer } from '../intake/committer.js';
 import { unreadDeletes } from './provisional.js';
@@ -10,6 +10,7 @@ import { unreadDeletes } from './provisional.js';
 /** Tombstones are carried forward from a small tray, or from one that they are less than a quarter of: so that carrying costs little. */
 const SMALL_TRAY_BYTES = 1024 * 1024;
 const CARRIED_SHARE_MAX = 1 / 4;
+const NONE: ReadonlySet<PackId> = new Set();
 
 export class EmptyPacks {
   readonly #ctx: ArchiveContext;
@@ -22,38 +23,44 @@ export class EmptyPacks {
     this.#committer = committer;
   }
 
-  /** Removes what is empty and can be removed now; the names of what replicas hold of it become garbage. */
-  async remove(): Promise<void> {
+  /**
+   * Removes what is empty and can be removed now; the names of what replicas hold of it become garbage.
+   * @param erased go also if they are mostly tombstones.
+   */
+  async remove(erased: ReadonlySet<PackId> = NONE): Promise<void> {
     const ctx = this.#ctx;
     const dead: PackRecord[] = [];
-    for await (const record of ctx.index.packs({ empty: true, hot: ['present', 'missing', 'cold'] })) {
-      // A sealed tray is what replicas hold of its instances until the packs that they were filed into are protected.
-      const sealedTray = record.kind === 'tray' && record.hot === 'cold';
-      if (!sealedTray && !this.#kept.has(record.id)) dead.push(record);
+    for await (const record of ctx.index.packs(this.#filter())) {
+      if (!this.#kept.has(record.id) || erased.has(record.id)) dead.push(record);
     }
     if (dead.length === 0 || (await unreadDeletes(ctx)).length > 0) return;
     await ctx.index.commitDurable();
-    for (const { id } of dead) await ctx.locks.run(id, () => this.#removeOne(id));
+    for (const { id } of dead) await ctx.locks.run(id, () => this.#removeOne(id, erased.has(id)));
   }
 
-  async #removeOne(id: PackId): Promise<void> {
+  #filter(): PackFilter {
+    return { dispensable: this.#ctx.replicas.writeQuorum, hot: ['present', 'missing', 'cold'] };
+  }
+
+  async #removeOne(id: PackId, erased: boolean): Promise<void> {
     const ctx = this.#ctx;
-    const record = await ctx.index.pack(id);
-    if (record === undefined || record.liveInstances > 0) return;
+    let record: PackRecord | undefined;
+    for await (const one of ctx.index.packs({ ...this.#filter(), ids: [id] })) record = one;
+    if (record === undefined) return;
     const { kind, hot, volume: name } = record;
     const volume = name === null ? null : ctx.volumes.readable(name);
     // Its volume is away: the file is removed when it returns, the row says that it is there until then.
     if (volume === null && hot !== 'cold') return;
-    if (kind === 'tray' && !(await this.#carriedForward(record))) return;
+    if (kind === 'tray' && !(await this.#carriedForward(record, erased))) return;
     await ctx.catalog.change(id, (index) => index.dropPack(id));
     await ctx.index.commitDurable();
     await volume?.remove({ id, kind });
   }
 
   /** Whether every tombstone of a tray lies in another one, by being written there now if need be. */
-  async #carriedForward(tray: PackRecord): Promise<boolean> {
+  async #carriedForward(tray: PackRecord, whateverItCosts: boolean): Promise<boolean> {
     const { index } = this.#ctx;
-    if (tray.bytes > SMALL_TRAY_BYTES) {
+    if (tray.bytes > SMALL_TRAY_BYTES && !whateverItCosts) {
       let bytes = 0;
       for await (const tombstone of index.tombstones({ tray: tray.id })) {
         bytes += noteMemberBytes({ note: 'tombstone', ...tombstone });

@@ -7,6 +7,7 @@ import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
+import { compactDuePacks } from '../filing/compact.js';
 import { fileDueStudies } from '../filing/packer.js';
 import type { Committer } from '../intake/committer.js';
 import { Pace } from '../pacing/pace.js';
@@ -57,6 +58,7 @@ export class Movers {
       this.#loop('clear', moverIntervalMs, () => this.#emptyPacks.remove()),
       this.#loop('tell-deletes', moverIntervalMs, (signal) => this.#tellDeletes(signal)),
       this.#loop('recall', moverIntervalMs, (signal) => this.#recallOpened(signal)),
+      this.#loop('compact', UPKEEP_MS, (signal) => compactDuePacks(this.#ctx, this.#retries, this.#pace, signal)),
       this.#loop('collect-garbage', UPKEEP_MS, (signal) => this.#collect(signal)),
       this.#loop('scrub', UPKEEP_MS, (signal) => this.#scrubWhenDue(signal)),
       this.#loop('probe', probeIntervalMs, () => this.#probe()),

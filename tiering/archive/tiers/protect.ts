@@ -10,7 +10,7 @@ import { drawSeal } from '../../format/keys.js';
 import { sealManifest } from '../../format/manifest.js';
 import { manifestName } from '../../format/names.js';
 import type { PackSeal } from '../../format/types.js';
-import type { PackRecord } from '../../index/index.js';
+import type { FiledPack, PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { atPace, type Pace } from '../pacing/pace.js';
 import { MemberCheck, type MemberRange } from '../packs/member-check.js';
@@ -27,22 +27,36 @@ const PACED_CHUNKS_AT_ONCE = 2;
  * not be read, is damaged (CORRUPT), or when not one more replica could be reached (UNAVAILABLE).
  */
 export async function protectPack(ctx: ArchiveContext, id: PackId, signal?: AbortSignal, pace?: Pace): Promise<number> {
-  return ctx.locks.run(id, async () => {
-    const record = await ctx.catalog.fresh(id);
-    invariant(record.hot !== 'open', 'a tray that still grows is never sealed');
-    const held = new Set(record.placements.map((p) => p.replica));
-    const lacking = availableReplicas(ctx).filter((name) => !held.has(name));
-    if (lacking.length === 0) return held.size;
-    const targets = new Targets(lacking);
-    const seal = await ensureSeal(ctx, record);
-    await copyChunks(ctx, record, seal, targets, signal, pace);
-    await copyManifest(ctx, id, targets, signal);
-    for (const replica of targets.left) {
-      const verifiedMs = ctx.clock.nowMs();
-      await ctx.catalog.change(id, (index) => index.setPlacement(id, { replica, verifiedMs }));
-    }
-    return held.size + targets.left.length;
-  });
+  return ctx.locks.run(id, () => protectHeld(ctx, id, { signal, pace }));
+}
+
+export interface ProtectOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly pace?: Pace | undefined;
+  /** What the pack is to hold, where the index does not point to it yet. */
+  readonly contents?: PackContents | undefined;
+}
+
+type PackContents = Pick<FiledPack, 'members' | 'bundles'>;
+
+/** As protectPack, by who holds the lock of the pack. */
+export async function protectHeld(ctx: ArchiveContext, id: PackId, options: ProtectOptions): Promise<number> {
+  const { signal, pace } = options;
+  const record = await ctx.catalog.fresh(id);
+  invariant(record.hot !== 'open', 'a tray that still grows is never sealed');
+  const held = new Set(record.placements.map((p) => p.replica));
+  const lacking = availableReplicas(ctx).filter((name) => !held.has(name));
+  if (lacking.length === 0) return held.size;
+  const targets = new Targets(lacking);
+  const seal = await ensureSeal(ctx, record);
+  const contents = options.contents ?? (await ctx.index.packContents(id));
+  await copyChunks(ctx, record, seal, contents, targets, signal, pace);
+  await copyManifest(ctx, id, contents, targets, signal);
+  for (const replica of targets.left) {
+    const verifiedMs = ctx.clock.nowMs();
+    await ctx.catalog.change(id, (index) => index.setPlacement(id, { replica, verifiedMs }));
+  }
+  return held.size + targets.left.length;
 }
 
 function availableReplicas(ctx: ArchiveContext): ReplicaName[] {
@@ -101,11 +115,11 @@ async function copyChunks(
   ctx: ArchiveContext,
   record: PackRecord,
   seal: PackSeal,
+  { members }: PackContents,
   targets: Targets,
   signal: AbortSignal | undefined,
   pace: Pace | undefined,
 ): Promise<void> {
-  const { members } = await ctx.index.packContents(record.id);
   const check = new MemberCheck(record.id, members);
   const width = pace === undefined ? CHUNKS_AT_ONCE : PACED_CHUNKS_AT_ONCE;
   await forEachLimited(plaintexts(ctx, record, check, signal), width, (plaintext) =>
@@ -175,12 +189,13 @@ async function* plaintexts(
 async function copyManifest(
   ctx: ArchiveContext,
   id: PackId,
+  contents: PackContents,
   targets: Targets,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const record = await ctx.catalog.fresh(id);
   const existing = record.manifest === null ? null : await fetchManifest(ctx, record.manifest.name, signal);
-  const { name, bytes } = existing ?? (await makeManifest(ctx, record));
+  const { name, bytes } = existing ?? (await makeManifest(ctx, record, contents));
   await targets.each((replica) => putProven(ctx, replica, name, bytes, signal));
   if (existing === null) {
     const generation = (record.manifest?.generation ?? 0) + 1;
@@ -212,10 +227,11 @@ async function fetchManifest(
 export async function makeManifest(
   ctx: ArchiveContext,
   record: PackRecord,
+  contents?: PackContents,
 ): Promise<{ name: ObjectKey; bytes: Uint8Array }> {
   const { id, kind, createdMs, bytes: length, seal } = record;
   if (seal === null) throw new ArchiveError('INTERNAL', `pack ${id} has no seal`);
-  const { members, bundles } = await ctx.index.packContents(id);
+  const { members, bundles } = contents ?? (await ctx.index.packContents(id));
   const generation = (record.manifest?.generation ?? 0) + 1;
   const chunks = seal.chunks.map(({ name, ...chunk }) => {
     if (name === null) throw new ArchiveError('INTERNAL', `pack ${id} has a chunk without a name`);

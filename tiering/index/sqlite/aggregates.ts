@@ -24,6 +24,8 @@ export class Aggregates {
   readonly #packs = new Map<number, PackChange>();
   /** By study, then pack. */
   readonly #studyPacks = new Map<number, Map<number, PackChange>>();
+  /** By study: packs that keep copies of what lives elsewhere. */
+  readonly #copies = new Map<number, Set<number>>();
   readonly #changePack: Statement<[number, number, number, number]>;
   readonly #oldestAgain: Statement<[number]>;
   readonly #addStudyPack: Statement<[number, number, number, number, number, number]>;
@@ -31,6 +33,7 @@ export class Aggregates {
   readonly #agesAgain: Statement<[number, number]>;
   readonly #refreshTier: Statement<[number]>;
   readonly #studiesOfPack: Statement<[number], number>;
+  readonly #addSpare: Statement<[number, number]>;
 
   constructor(db: Database) {
     this.#levels = new Levels(db);
@@ -57,6 +60,8 @@ export class Aggregates {
          SELECT count(*), coalesce(sum(p.hot IN ('open', 'present')), 0), coalesce(min(p.placements), 0)
          FROM study_packs x JOIN packs p ON p.id = x.pack WHERE x.study = studies.id) WHERE id = ?`,
     );
+    // Of a study that is gone nothing is left that could be deleted.
+    this.#addSpare = db.prepare('INSERT OR IGNORE INTO spares (study, pack) SELECT id, ? FROM studies WHERE id = ?');
     this.#studiesOfPack = db
       .prepare<[number], number>('SELECT study FROM study_packs WHERE pack = ?')
       .pluck() as Statement<[number], number>;
@@ -87,6 +92,12 @@ export class Aggregates {
     }
   }
 
+  /** `pack` keeps a copy of an instance of the study that lives in another pack. */
+  leavesCopy(study: number, pack: number): void {
+    const packs = this.#copies.get(study) ?? new Set();
+    this.#copies.set(study, packs.add(pack));
+  }
+
   #changesOf(study: number, pack: number): readonly [PackChange, PackChange] {
     let packs = this.#studyPacks.get(study);
     if (packs === undefined) {
@@ -101,7 +112,7 @@ export class Aggregates {
     for (const study of this.#studiesOfPack.all(pack)) this.#refreshTier.run(study);
   }
 
-  /** Settles all changes. True when a study or a series lost its last instance. */
+  /** Settles all changes. True when a study, a series or a text is gone. */
   flush(): boolean {
     const gone = this.#levels.flush();
     for (const [pack, change] of this.#packs) {
@@ -116,6 +127,7 @@ export class Aggregates {
       }
       this.#refreshTier.run(study);
     }
+    for (const [study, packs] of this.#copies) for (const pack of packs) this.#addSpare.run(pack, study);
     this.discard();
     return gone;
   }
@@ -124,6 +136,7 @@ export class Aggregates {
     this.#levels.discard();
     this.#packs.clear();
     this.#studyPacks.clear();
+    this.#copies.clear();
   }
 }
 

@@ -21,6 +21,8 @@ export function openWriter(path: string): Database {
     db.prepare('SELECT count(*) FROM sqlite_schema').get();
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
+    // What is deleted is overwritten with zeros: names and attributes of deleted studies do not stay in free pages.
+    db.pragma('secure_delete = ON');
     db.pragma(`journal_size_limit = ${WAL_BYTES_KEPT}`);
     // Memory-mapped reads would turn an I/O error into a signal that kills the process.
     db.pragma('mmap_size = 0');

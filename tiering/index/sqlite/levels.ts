@@ -16,11 +16,14 @@ interface SeriesChange {
   readonly study: number;
   instances: number;
   lowest: Newcomer | undefined;
+  /** An instance left it: texts may be nobody's now. */
+  lost: boolean;
   readonly classes: Map<number, number>;
 }
 
 interface StudyChange {
   instances: number;
+  lost: boolean;
   /** A series of it has another lead, or came, or went. */
   leads: boolean;
   /** The set of SOP classes of a series changed. */
@@ -62,6 +65,7 @@ export class Levels {
   }): void {
     const change = this.#changeOf(live.series, live.study);
     change.instances -= 1;
+    change.lost = true;
     change.classes.set(live.class, (change.classes.get(live.class) ?? 0) - 1);
     this.#removed.add(live.id);
   }
@@ -69,29 +73,34 @@ export class Levels {
   #changeOf(series: number, study: number): SeriesChange {
     let change = this.#series.get(series);
     if (change === undefined) {
-      change = { study, instances: 0, lowest: undefined, classes: new Map() };
+      change = { study, instances: 0, lowest: undefined, lost: false, classes: new Map() };
       this.#series.set(series, change);
     }
     return change;
   }
 
-  /** Brings the rows in line. True when a series or study is gone. */
+  /** Brings the rows in line. True when a series, a study or a text is gone. */
   flush(): boolean {
     const studies = new Map<number, StudyChange>();
     let gone = false;
     for (const [series, change] of this.#series) {
       let study = studies.get(change.study);
       if (study === undefined) {
-        study = { instances: 0, leads: false, classes: false };
+        study = { instances: 0, lost: false, leads: false, classes: false };
         studies.set(change.study, study);
       }
       study.instances += change.instances;
+      if (change.lost) study.lost = true;
       if (this.#countClasses(series, change)) study.classes = true;
       const outcome = this.#settleSeries(series, change);
       if (outcome !== 'same') study.leads = true;
       if (outcome === 'gone') gone = true;
+      else if (change.lost && this.#sql.dropTextsOfNobody(1, series)) gone = true;
     }
-    for (const [study, change] of studies) if (this.#settleStudy(study, change)) gone = true;
+    for (const [study, change] of studies) {
+      if (this.#settleStudy(study, change)) gone = true;
+      else if (change.lost && this.#sql.dropTextsOfNobody(0, study)) gone = true;
+    }
     this.discard();
     return gone;
   }
@@ -155,6 +164,7 @@ export class Levels {
       sql.dropTexts.run(0, id);
       sql.dropSearch.run(id);
       sql.dropNames.run(id);
+      sql.dropSpares.run(id);
       return true;
     }
     sql.countStudy.run(instances, id);
@@ -188,7 +198,20 @@ function prepare(db: Database) {
   const lead = 'i.id, i.seq, i.sop, i.study_text, i.series_text, i.series_number';
   const prepared = <P extends unknown[], R = unknown>(sql: string): Statement<P, R> =>
     db.prepare<P, R>(sql) as Statement<P, R>;
+  const textsOf = prepared<[number, number], { n: number }>(
+    'SELECT count(*) AS n FROM texts WHERE level = ? AND owner = ?',
+  );
+  const unused = 'DELETE FROM texts WHERE level = ? AND owner = ? AND id NOT IN';
+  const dropUnused = [
+    prepared<[number, number, number]>(
+      `${unused} (SELECT i.study_text FROM series e JOIN instances i ON i.series = e.id WHERE e.study = ?)`,
+    ),
+    prepared<[number, number, number]>(`${unused} (SELECT i.series_text FROM instances i WHERE i.series = ?)`),
+  ] as const;
   return {
+    /** Drops what only instances that are gone have said of a study (level 0) or a series (1). True when there was something. */
+    dropTextsOfNobody: (level: 0 | 1, owner: number): boolean =>
+      (textsOf.get(level, owner)?.n ?? 0) > 1 && dropUnused[level].run(level, owner, owner).changes > 0,
     series: prepared<[number], LevelRow>('SELECT lead, text, instances FROM series WHERE id = ?'),
     study: prepared<[number], LevelRow>('SELECT lead, text, instances FROM studies WHERE id = ?'),
     text: prepared<[number], { json: string }>('SELECT json FROM texts WHERE id = ?'),
@@ -214,6 +237,7 @@ function prepare(db: Database) {
     dropStudy: prepared<[number]>('DELETE FROM studies WHERE id = ?'),
     dropSearch: prepared<[number]>('DELETE FROM study_search WHERE rowid = ?'),
     dropNames: prepared<[number]>('DELETE FROM study_names WHERE rowid = ?'),
+    dropSpares: prepared<[number]>('DELETE FROM spares WHERE study = ?'),
     countStudy: prepared<[number, number]>('UPDATE studies SET instances = ? WHERE id = ?'),
     leadStudy: prepared<[number, number]>('UPDATE studies SET lead = ? WHERE id = ?'),
     seriesOfStudy: prepared<[number]>(

@@ -6,6 +6,7 @@ import type { LevelAttributes } from '../../../dicom/instance.js';
 import type { PackMember, Tombstone } from '../../format/types.js';
 import { Aggregates } from './aggregates.js';
 import { Dictionary } from './dictionary.js';
+import { ErasureTable } from './erasure-table.js';
 import { NO_NUMBER } from './schema.js';
 
 /** A pack as the writer needs it. */
@@ -43,13 +44,13 @@ const REMEMBERED_MAX = 20_000;
 
 export class LiveSet {
   readonly aggregates: Aggregates;
+  readonly erasures: ErasureTable;
   readonly #uids: Dictionary;
   readonly #texts = new Map<string, number>();
   readonly #studies = new Map<string, number>();
   readonly #series = new Map<string, number>();
   readonly #packsById: Statement<[number], PackRow>;
   readonly #find: Statement<[string], LiveRow>;
-  readonly #findDelete: Statement<[string, Uint8Array, number], unknown>;
   readonly #findText: Statement<[number, number, Uint8Array], { id: number }>;
   readonly #addText: Statement<[number, number, Uint8Array, string]>;
   readonly #findStudy: Statement<[string], { id: number }>;
@@ -66,13 +67,13 @@ export class LiveSet {
 
   constructor(db: Database) {
     this.aggregates = new Aggregates(db);
+    this.erasures = new ErasureTable(db);
     this.#uids = new Dictionary(db, 'uids', 'uid');
     this.#packsById = db.prepare('SELECT id, uuid, kind FROM packs WHERE id = ?');
     this.#find = db.prepare(
       `SELECT i.id, i.series, e.study, i.seq, i.sha256, i.pack, i."end" - i.start AS bytes, i.arrived_ms, i.class, i.bundle
        FROM instances i JOIN series e ON e.id = i.series WHERE i.sop = ?`,
     );
-    this.#findDelete = db.prepare('SELECT 1 FROM tombstones WHERE sop = ? AND sha256 = ? AND seq > ? LIMIT 1');
     this.#findText = db.prepare('SELECT id FROM texts WHERE level = ? AND owner = ? AND hash = ?');
     this.#addText = db.prepare('INSERT INTO texts (level, owner, hash, json) VALUES (?, ?, ?, ?)');
     this.#findStudy = db.prepare('SELECT id FROM studies WHERE uid = ?');
@@ -103,21 +104,30 @@ export class LiveSet {
    */
   admit(candidate: Candidate, pack: PackRow): void {
     const sha256 = Buffer.from(candidate.sha256, 'hex');
-    if (this.#findDelete.get(candidate.sop, sha256, candidate.seq) !== undefined) return;
+    if (this.erasures.noteDead(candidate, sha256, pack.uuid)) return;
     const live = this.find(candidate.sop);
     if (live === undefined) {
       this.#insert(candidate, pack);
       return;
     }
-    if (candidate.seq > live.seq) return;
     const order = Buffer.compare(sha256, live.sha256);
-    if (candidate.seq < live.seq || order < 0) {
+    if (candidate.seq < live.seq || (candidate.seq === live.seq && order < 0)) {
       this.#remove(live);
+      this.aggregates.leavesCopy(live.study, live.pack);
       this.#insert(candidate, pack);
       return;
     }
     // The same arrival in another pack: the packer's work counts before the tray's, the newer before the older.
-    if (order === 0 && this.#prefers(pack, live, candidate.place)) this.move(live, pack, candidate);
+    const same = candidate.seq === live.seq && order === 0;
+    if (same && this.#prefers(pack, live, candidate.place)) this.move(live, pack, candidate);
+    else if (pack.id !== live.pack) this.aggregates.leavesCopy(live.study, pack.id);
+  }
+
+  /** A copy that was just written into `pack` and is not live: whoever wrote it had read it before it was deleted or replaced. */
+  noteStray(member: PackMember, pack: PackRow): void {
+    if (this.erasures.noteDead(member, Buffer.from(member.sha256, 'hex'), pack.uuid)) return;
+    const live = this.find(member.sop);
+    if (live !== undefined) this.aggregates.leavesCopy(live.study, pack.id);
   }
 
   /** Ends the live instances that a delete names, if they came before it. Returns how many. */
@@ -127,6 +137,7 @@ export class LiveSet {
       const live = this.find(sop);
       if (live === undefined || live.seq >= seq) continue;
       if (Buffer.compare(Buffer.from(sha256, 'hex'), live.sha256) !== 0) continue;
+      this.erasures.noteEnded({ sop, sha256: live.sha256, seq, bytes: live.bytes }, live.study, live.pack);
       this.#remove(live);
       ended += 1;
     }
@@ -163,6 +174,7 @@ export class LiveSet {
     if ('metadata' in place && live.bundle !== null) this.#addUnbundled.run(live.id, place.metadata);
     if (pack.id === live.pack) return;
     this.aggregates.leavesPack(live.study, live.pack, live.bytes);
+    this.aggregates.leavesCopy(live.study, live.pack);
     this.aggregates.entersPack(live.study, pack.id, to.end - to.start, live.arrived_ms);
   }
 

@@ -2,10 +2,13 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { ArchiveError } from '../../core/errors.js';
 import type { ObjectKey, PackId, ReplicaName, VolumeName } from '../../core/ids.js';
+import { parseManifestName } from '../../format/names.js';
 import type { DekWrap, PackSeal, SeriesBundle } from '../../format/types.js';
 import type { ChunkException, HotState, NewPack, PackRecord, Placement } from '../index.js';
 import type { Aggregates } from './aggregates.js';
 import { Dictionary } from './dictionary.js';
+import type { ErasureTable } from './erasure-table.js';
+import type { LiveSet } from './live-set.js';
 
 export interface StoredPack {
   readonly id: number;
@@ -32,11 +35,13 @@ type SealRow = {
 export class PackTable {
   readonly #sql: ReturnType<typeof prepare>;
   readonly #aggregates: Aggregates;
+  readonly #erasures: ErasureTable;
   readonly #replicas: Dictionary;
 
-  constructor(db: Database, aggregates: Aggregates) {
+  constructor(db: Database, { aggregates, erasures }: Pick<LiveSet, 'aggregates' | 'erasures'>) {
     this.#sql = prepare(db);
     this.#aggregates = aggregates;
+    this.#erasures = erasures;
     this.#replicas = new Dictionary(db, 'replicas', 'name');
   }
 
@@ -186,7 +191,7 @@ export class PackTable {
     }
     this.#sql.manifest.run(manifest.name, manifest.generation, pack.id);
     this.#sql.keep.run(manifest.name);
-    if (name !== null) this.#sql.throwAway.run(name, nowMs);
+    if (name !== null) this.#sql.throwAway.run(name, nowMs, id);
   }
 
   /** Takes over what a manifest says of sealing, if it is newer than what is known. Order of calls does not matter. */
@@ -228,7 +233,7 @@ export class PackTable {
 
   /** As Index.announceObjects. */
   announce(names: readonly ObjectKey[], nowMs: number): void {
-    for (const name of names) this.#sql.throwAway.run(name, nowMs);
+    for (const name of names) this.#sql.throwAway.run(name, nowMs, parseManifestName(name)?.pack ?? null);
   }
 
   /** CONFLICT when it has a live instance. A pack that is not known is no error: it was dropped before. */
@@ -239,15 +244,23 @@ export class PackTable {
       throw new ArchiveError('CONFLICT', `pack ${id} still has ${pack.live_instances} live instances`);
     }
     for (const chunk of this.#sql.chunks.all(pack.id)) {
-      if (chunk.name !== null) this.#sql.throwAway.run(chunk.name, nowMs);
+      if (chunk.name !== null) this.#sql.throwAway.run(chunk.name, nowMs, id);
     }
-    if (pack.manifest_name !== null) this.#sql.throwAway.run(pack.manifest_name, nowMs);
+    if (pack.manifest_name !== null) this.#sql.throwAway.run(pack.manifest_name, nowMs, id);
     this.#sql.dropSeal.run(pack.id);
     this.#sql.dropChunks.run(pack.id);
     this.#sql.dropPlacements.run(pack.id);
     this.#sql.dropBundles.run(pack.id);
     this.#sql.dropExceptions.run(id);
+    this.#sql.dropSpares.run(pack.id);
     this.#sql.dropPack.run(pack.id);
+    this.#erasures.settle(id);
+  }
+
+  /** These objects are gone from every replica. */
+  clearGarbage(names: readonly ObjectKey[]): void {
+    const packs = this.#sql.clearGarbage.all(JSON.stringify(names));
+    for (const pack of new Set(packs)) if (pack !== null) this.#erasures.settle(pack);
   }
 
   addException(exception: ChunkException): void {
@@ -316,8 +329,14 @@ function prepare(db: Database) {
     manifest: prepared<[string, number, number]>(
       'UPDATE packs SET manifest_name = ?, manifest_generation = ? WHERE id = ?',
     ),
-    throwAway: prepared<[string, number]>('INSERT OR IGNORE INTO garbage (name, since_ms) VALUES (?, ?)'),
     keep: prepared<[string]>('DELETE FROM garbage WHERE name = ?'),
+    throwAway: prepared<[string, number, string | null]>(
+      'INSERT OR IGNORE INTO garbage (name, since_ms, pack) VALUES (?, ?, ?)',
+    ),
+    clearGarbage: db
+      .prepare<[string], string | null>('DELETE FROM garbage WHERE name IN (SELECT value FROM json_each(?)) RETURNING pack')
+      .pluck() as Statement<[string], string | null>,
+    dropSpares: prepared<[number]>('DELETE FROM spares WHERE pack = ?'),
     putPlacement: prepared<[number, number, number]>(
       'INSERT OR REPLACE INTO placements (pack, replica, verified_ms) VALUES (?, ?, ?)',
     ),

@@ -170,6 +170,13 @@ export class PackReader {
     if (filter.placementsMin !== undefined) add('p.placements >= ?', filter.placementsMin);
     if (filter.createdBeforeMs !== undefined) add('p.created_ms < ?', filter.createdBeforeMs);
     if (filter.empty !== undefined) add(filter.empty ? 'p.live_instances = 0' : 'p.live_instances > 0');
+    if (filter.dispensable !== undefined) {
+      add(
+        `p.live_instances = 0 AND (p.placements = 0 OR NOT EXISTS (
+           SELECT 1 FROM spares x JOIN studies s ON s.id = x.study WHERE x.pack = p.id AND s.placements_min < ?))`,
+        filter.dispensable,
+      );
+    }
     if (filter.lackingOn !== undefined) this.#addLacking(filter.lackingOn, add);
     return { conditions, values };
   }

@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { ReplicaName } from '../../core/ids.js';
 import type { IndexStatus } from '../index.js';
+import type { ErasureReader } from './read-erasures.js';
 import type { PackReader } from './read-packs.js';
 import { HELD_OF_RECORD, perhapsLacking } from './read-tombstones.js';
 
@@ -24,6 +25,7 @@ interface PackTotals {
 export function readStatus(
   db: Database,
   packs: PackReader,
+  erasures: ErasureReader,
   options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] },
 ): IndexStatus {
   const studies = db
@@ -52,6 +54,7 @@ export function readStatus(
       oldestArrivedMs: totals?.oldestMs ?? null,
     },
     deletes: readDeletes(db, options),
+    erasurePending: erasures.pending(),
     debt: readDebt(db, packs, options.replicas),
   };
 }

@@ -11,6 +11,7 @@ import { InstanceReader, type Position } from './read-instances.js';
 import { MetadataReader } from './read-metadata.js';
 import { type PackPosition, PackReader } from './read-packs.js';
 import { readStatus } from './read-status.js';
+import { ErasureReader } from './read-erasures.js';
 import { TombstoneReader } from './read-tombstones.js';
 
 export type ReaderMethods = ReturnType<typeof readerMethods>;
@@ -23,6 +24,7 @@ export function readerMethods(db: Database, clock: QueryClock) {
   const metadata = new MetadataReader(db, instances);
   const packs = new PackReader(db);
   const tombstones = new TombstoneReader(db);
+  const erasures = new ErasureReader(db);
   const names = new ObjectNames(db);
   const queries = new QueryEngine(db, clock, metadata);
   const setting = db.prepare<[string], { value: string }>('SELECT value FROM settings WHERE key = ?');
@@ -46,10 +48,13 @@ export function readerMethods(db: Database, clock: QueryClock) {
     unfiled: oneMoment(() => packs.unfiled()),
     unfiledInstances: oneMoment((study: StudyUid) => metadata.unfiledInstances(study)),
     garbage: (beforeMs: number): readonly ObjectKey[] => names.garbage(beforeMs),
+    erasures: (deletes?: readonly number[]) => erasures.erasures(deletes),
+    studiesWithCopiesIn: (pack: PackId): readonly StudyUid[] => erasures.studiesWithCopiesIn(pack),
+    garbageOf: (pack: PackId): readonly ObjectKey[] => erasures.garbageOf(pack),
     unknownObjects: oneMoment((asked: readonly ObjectKey[]) => names.unknown(asked)),
     exceptions: oneMoment((pack?: PackId) => packs.exceptions(pack)),
     status: oneMoment((options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] }) =>
-      readStatus(db, packs, options),
+      readStatus(db, packs, erasures, options),
     ),
     setting: (key: string): string | undefined => setting.get(key)?.value,
     query: oneMoment((spec: QuerySpec, limitMs: number) => {

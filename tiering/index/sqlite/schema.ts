@@ -221,7 +221,26 @@ CREATE INDEX packs_manifest ON packs (manifest_name) WHERE manifest_name IS NOT 
 CREATE INDEX garbage_since ON garbage (since_ms);
 `;
 
-const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const VERSION_5 = `
+-- Where the bytes of deleted instances still are: the packs and trays that hold a copy, or may. "seq": of the delete. Gone with
+-- the pack's row and the last of its garbage.
+CREATE TABLE erasures (
+  sop TEXT NOT NULL,
+  sha256 BLOB NOT NULL,
+  pack TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (sop, sha256, pack)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erasures_pack ON erasures (pack, seq);
+-- Packs and trays that hold copies of a study's instances which live in another pack.
+CREATE TABLE spares (study INTEGER NOT NULL, pack INTEGER NOT NULL, PRIMARY KEY (study, pack)) STRICT, WITHOUT ROWID;
+CREATE INDEX spares_pack ON spares (pack);
+ALTER TABLE garbage ADD COLUMN pack TEXT;
+CREATE INDEX garbage_pack ON garbage (pack) WHERE pack IS NOT NULL;
+`;
+
+const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /**
  * Brings the file to the present schema. FOREIGN when it is a database of something else; NOT_SUPPORTED when a newer

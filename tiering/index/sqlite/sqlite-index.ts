@@ -29,6 +29,10 @@ import type { PackPage, PackPosition } from './read-packs.js';
 import type { TombstonePage } from './read-tombstones.js';
 import { type Reader, raceAbort, startReader, type Writer } from './threads.js';
 
+/** The log is emptied when nobody reads: tried so often. */
+const EMPTY_LOG_ATTEMPTS = 50;
+const EMPTY_LOG_REST_MS = 20;
+
 /** Made by `openSqliteIndex`. */
 export class SqliteIndex implements Index {
   readonly #path: string;
@@ -209,6 +213,28 @@ export class SqliteIndex implements Index {
 
   dropPack(id: PackId) {
     return this.#writer.call('dropPack', id, this.#clock.nowMs());
+  }
+
+  erasures(deletes?: readonly number[]) {
+    return this.#scan(({ client }) => client.call('erasures', deletes));
+  }
+
+  studiesWithCopiesIn(pack: PackId) {
+    return this.#scan(({ client }) => client.call('studiesWithCopiesIn', pack));
+  }
+
+  garbageOf(pack: PackId) {
+    return this.#points.call('garbageOf', pack);
+  }
+
+  async scour(signal?: AbortSignal): Promise<boolean> {
+    // The first call orders the work, those after it do it a part at a time.
+    for (let first = true; await this.#writer.call('scour', first); first = false) signal?.throwIfAborted();
+    for (let attempt = 1; attempt <= EMPTY_LOG_ATTEMPTS; attempt += 1) {
+      if (await this.#writer.call('emptyLog')) return true;
+      await this.#clock.sleep(EMPTY_LOG_REST_MS, signal);
+    }
+    return false;
   }
 
   addException(exception: ChunkException) {

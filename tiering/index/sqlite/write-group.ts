@@ -18,6 +18,8 @@ export interface WriterHooks {
   readonly forget: () => void;
   /** Makes everything committed so far durable. */
   readonly syncLog: () => void;
+  /** Moves the log into the file and cuts it to nothing; false when a reader is in the way. */
+  readonly emptyLog: () => boolean;
   readonly close: () => void;
 }
 
@@ -59,6 +61,11 @@ export class WriteGroup {
       this.#durable.push(message.id);
       return;
     }
+    if (message.method === 'emptyLog') {
+      this.commit();
+      this.#emptyLog(message.id);
+      return;
+    }
     if (message.method === 'close') {
       this.commit();
       this.closed = true;
@@ -94,6 +101,14 @@ export class WriteGroup {
         return;
       }
       this.#failAll([...this.#replies.map((reply) => reply.id), message.id], error, message.method);
+    }
+  }
+
+  #emptyLog(id: number): void {
+    try {
+      this.#port.postMessage({ id, value: this.#hooks.emptyLog() } satisfies ReplyMessage);
+    } catch (error) {
+      this.#port.postMessage({ id, error: toErrorData(error, 'emptyLog') } satisfies ReplyMessage);
     }
   }
 

@@ -16,6 +16,7 @@ import type {
 } from '../index.js';
 import { LiveSet, type MetadataPlace } from './live-set.js';
 import { PackTable, type StoredPack } from './pack-table.js';
+import { searchScourer } from './scour.js';
 import { TombstoneTable } from './tombstone-table.js';
 
 export type WriterMethods = ReturnType<typeof writerMethods>['methods'];
@@ -23,13 +24,13 @@ export type WriterMethods = ReturnType<typeof writerMethods>['methods'];
 /** The methods of the writing thread, and `forget`, to be called after any rollback. */
 export function writerMethods(db: Database) {
   const live = new LiveSet(db);
-  const packs = new PackTable(db, live.aggregates);
+  const packs = new PackTable(db, live);
   const tombstones = new TombstoneTable(db);
   const raiseCounter = db.prepare<[string, number]>(
     `INSERT INTO counters (name, value) VALUES (?, ?)
      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`,
   );
-  const clearGarbage = db.prepare<[string]>('DELETE FROM garbage WHERE name IN (SELECT value FROM json_each(?))');
+  const scour = searchScourer(db);
   const setSetting = db.prepare<[string, string]>('INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)');
   const sawSeqs = (seqs: readonly { readonly seq: number }[]) => {
     if (seqs.length === 0) return;
@@ -82,8 +83,10 @@ export function writerMethods(db: Database) {
       const placeOf = bundlePlaces(packs, pack, filed.bundles);
       for (const member of filed.members) {
         const row = live.find(member.sop);
-        // Replaced or deleted since the packer read it: its copy in the new pack is dead from the start.
-        if (row === undefined || row.seq !== member.seq) continue;
+        if (row === undefined || row.seq !== member.seq) {
+          live.noteStray(member, pack);
+          continue;
+        }
         live.move(row, pack, { start: member.start, end: member.end, place: placeOf(member) });
       }
       live.flush();
@@ -128,9 +131,12 @@ export function writerMethods(db: Database) {
     addException: (exception: ChunkException): void => packs.addException(exception),
     clearException: (exception: Omit<ChunkException, 'fault'>): void => packs.clearException(exception),
     announceObjects: (names: readonly ObjectKey[], nowMs: number): void => packs.announce(names, nowMs),
-    clearGarbage: (names: readonly ObjectKey[]): void => void clearGarbage.run(JSON.stringify(names)),
+    clearGarbage: (names: readonly ObjectKey[]): void => packs.clearGarbage(names),
     touch: (study: StudyUid, nowMs: number): void => packs.touch(study, nowMs),
     setSetting: (key: string, value: string): void => void setSetting.run(key, value),
+    scour: (first: boolean): boolean => scour(first),
+    /** Run by the thread itself, outside of a transaction: whether the log is empty and cut to nothing. */
+    emptyLog: (): boolean => false,
     /** Run by the thread itself: answered once everything before it is durable. */
     commitDurable: (): void => undefined,
   };

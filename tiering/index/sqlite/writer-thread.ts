@@ -39,6 +39,11 @@ startThread(() => {
           db.pragma('synchronous = NORMAL');
         }
       },
+      emptyLog: () => {
+        // https://sqlite.org/pragma.html#pragma_wal_checkpoint: one row, its first column 1 when somebody was in the way.
+        const [row] = db.pragma('wal_checkpoint(TRUNCATE)') as readonly { readonly busy: number }[];
+        return row?.busy === 0;
+      },
       close: () => {
         stopFilling();
         db.close();
