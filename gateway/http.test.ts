@@ -4,6 +4,7 @@ import { scriptedArchive } from '../test/support/scripted-archive.js';
 import type { Archive, Selection } from '../tiering/archive/archive.js';
 import { systemClock } from '../tiering/core/clock.js';
 import { ArchiveError } from '../tiering/core/errors.js';
+import { parseReplicaName } from '../tiering/core/ids.js';
 import { JobRegistry, type JobView } from './admin/jobs.js';
 import { OPENAPI } from './admin/openapi.js';
 import type { StatusView } from './admin/status.js';
@@ -198,6 +199,34 @@ describe('the admin API', () => {
       expect([bad, (await post('/admin/api/deletions', bad)).status]).toEqual([bad, 400]);
     }
     expect((await post('/admin/api/jobs', { kind: 'delete', studies: ['1.2'] })).status).toBe(400);
+  });
+
+  it('erases what it deleted, or all that was deleted, and says where something is left', async () => {
+    const asked: unknown[] = [];
+    const places = [{ name: parseReplicaName('r2'), kind: 'replica', erased: 0, pending: 3, detail: 'away' }] as const;
+    const { ask, post } = await start({
+      async *instances() {},
+      remove: () => Promise.resolve({ instances: 4, studies: 1, durable: 'quorum', deletes: [17, 18] }),
+      erase: (options) => {
+        asked.push(options?.deletes);
+        const pending = { instances: 4, bytes: 9 };
+        const report = { packs: 0, instances: 0, bytes: 0, pending, places, failures: [], unavailable: ['r2'] };
+        return Promise.resolve(report);
+      },
+    });
+    const run = async (body: object) => {
+      const { id } = await json<{ id: string }>(await post('/admin/api/deletions', body));
+      await (await ask(`/admin/api/jobs/${id}/events`)).text();
+      return json<JobView>(await ask(`/admin/api/jobs/${id}`));
+    };
+    expect(await run({ studies: ['1.2.3'], erase: true })).toMatchObject({
+      kind: 'delete',
+      state: 'partly',
+      report: { instances: 4, erased: { pending: { instances: 4 }, places }, unavailable: ['r2'] },
+    });
+    expect(await run({ erase: true })).toMatchObject({ kind: 'erase', state: 'failed', report: { places } });
+    expect(asked).toEqual([[17, 18], undefined]);
+    expect((await post('/admin/api/deletions', { erase: false })).status).toBe(400);
   });
 
   it('lets only those delete who may, whatever else they may operate', async () => {

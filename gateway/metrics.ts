@@ -69,6 +69,8 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
   const unprotected = gauge('unprotected_instances', 'Instances without their write quorum of replicas', []);
   const unprotectedBytes = gauge('unprotected_bytes', 'Their bytes', []);
   const unprotectedAge = gauge('unprotected_oldest_age_seconds', 'Age of the oldest of them; 0 when there is none', []);
+  const erasure = gauge('erasure_pending_instances', 'Deleted instances whose bytes are still somewhere', []);
+  const erasureBytes = gauge('erasure_pending_bytes', 'Their bytes', []);
   const volume = gauge('volume_healthy', '1 when the volume is healthy', ['volume']);
   const volumeFree = gauge('volume_free_bytes', 'Free bytes of the volume', ['volume']);
   const replica = gauge('replica_available', '1 when the replica answers', ['replica']);
@@ -77,7 +79,7 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
   const keys = gauge('keys_available', '0 when the token that holds the keys could not be used the last time', []);
   const jobs = gauge('jobs', 'Jobs that wait or run', ['kind', 'state']);
   const labelled = [studies, bytes, volume, volumeFree, replica, debt, debtBytes, jobs];
-  const plain = [instances, unprotected, unprotectedBytes, unprotectedAge, keys];
+  const plain = [instances, unprotected, unprotectedBytes, unprotectedAge, erasure, erasureBytes, keys];
   const forget = () => {
     for (const one of labelled) one.reset();
     for (const one of plain) one.remove();
@@ -97,6 +99,8 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
       unprotected.set(status.unprotected.instances);
       unprotectedBytes.set(status.unprotected.bytes);
       unprotectedAge.set(status.unprotected.oldestAgeSeconds ?? 0);
+      erasure.set(status.erasurePending.instances);
+      erasureBytes.set(status.erasurePending.bytes);
       for (const { name, state, bytesFree } of status.volumes) {
         volume.set({ volume: name }, state === 'healthy' ? 1 : 0);
         if (bytesFree !== null) volumeFree.set({ volume: name }, bytesFree);

@@ -53,7 +53,7 @@ export class ServerClient {
    * @param onChange called with the job at every step of its progress.
    */
   async runJob({ kind, ...request }: { readonly kind: string }, onChange: (job: JobView) => void): Promise<JobView> {
-    const { id } = await (kind === 'delete'
+    const { id } = await (kind === 'delete' || kind === 'erase'
       ? this.#json<{ id: string }>('POST', '/admin/api/deletions', request)
       : this.#json<{ id: string }>('POST', '/admin/api/jobs', { kind, ...request }));
     try {

@@ -1,5 +1,6 @@
 // Runs one job of the server for a command: shows its progress, prints its report, gives its exit code.
 import type { JobView } from '../gateway/admin/jobs.js';
+import type { ErasePlace, EraseReport } from '../tiering/archive/archive.js';
 import type { ServerClient } from './client.js';
 import { type ExitCode, exitCodeOfJob } from './exit.js';
 import { formatBytes, plural } from './format.js';
@@ -17,6 +18,9 @@ export async function runJob(
   if (json)
     printJson(io, { id: job.id, state: job.state, ...job.report, ...(job.error === null ? {} : { error: job.error }) });
   else print(io, describeJob(job));
+  for (const { name, pending, detail } of placesOf(job)) {
+    if (pending > 0) note(io, `  ${name}: ${pending} still to be erased${detail === null ? '' : `: ${detail}`}`);
+  }
   for (const { item, code, detail } of failuresOf(job)) note(io, `  ${item}: ${code}: ${detail}`);
   return exitCodeOfJob(job.state);
 }
@@ -37,15 +41,34 @@ export async function followJob(
   }
 }
 
+/** Of an erase, alone or after a delete: what became of the bytes on each volume and replica. */
+function placesOf(job: JobView): readonly ErasePlace[] {
+  const report = job.report as (Partial<EraseReport> & { readonly erased?: Partial<EraseReport> }) | null;
+  return report?.places ?? report?.erased?.places ?? [];
+}
+
 function failuresOf(job: JobView): readonly { item: string; code: string; detail: string }[] {
   return [
     ...(job.report?.failures ?? []),
     ...(job.report?.unavailable ?? []).map((item) => ({
       item,
       code: 'UNAVAILABLE',
-      detail: 'did not answer; nothing is known of it',
+      detail: placesOf(job).length > 0 ? 'not everything there is erased' : 'did not answer; nothing is known of it',
     })),
   ];
+}
+
+/** Of an erase, what is left; of a delete with --erase, what is gone and what is left. */
+function describeErased(key: 'pending' | 'erased', value: unknown): readonly string[] {
+  const { instances, bytes, pending } = value as Size & { readonly pending?: Size };
+  if (key === 'pending') return instances === 0 ? [] : [`${plural(instances, 'instance')} not yet erased`];
+  const gone = `${plural(instances, 'instance')} erased, ${formatBytes(bytes)}`;
+  return [gone, ...(pending === undefined ? [] : describeErased('pending', pending))];
+}
+
+interface Size {
+  readonly instances: number;
+  readonly bytes: number;
 }
 
 /** One line: how it ended and what was done, in the words of its report. */
@@ -65,6 +88,7 @@ export function describeJob(job: JobView): string {
   for (const [key, value] of Object.entries(job.report ?? {})) {
     if (typeof value === 'number') parts.push(words[key]?.(value) ?? `${key} ${value}`);
     if (key === 'durable' && value === 'pending') parts.push('replicas that are away are told when they are back');
+    if (key === 'pending' || key === 'erased') parts.push(...describeErased(key, value));
     if (key === 'findings' && Array.isArray(value)) parts.push(plural(value.length, 'finding'));
   }
   return parts.length === 0 ? head : `${head}: ${parts.join(', ')}`;

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { configCommand } from './commands/config.js';
 import { deleteCommand } from './commands/delete.js';
 import { doctorCommand } from './commands/doctor.js';
+import { eraseCommand } from './commands/erase.js';
 import { extractCommand } from './commands/extract.js';
 import { importCommand } from './commands/import.js';
 import { initCommand } from './commands/init.js';
@@ -33,6 +34,7 @@ const COMMANDS = [
   recallCommand,
   repatriateCommand,
   deleteCommand,
+  eraseCommand,
   scrubCommand,
   repairCommand,
   keysCommand,

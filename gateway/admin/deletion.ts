@@ -1,7 +1,7 @@
 // Deletes asked for by an operator: what is meant, checked; what it amounts to; and the job that does it. Studies, series and
 // instances are named one by one: nothing here deletes by a query.
 import { z } from 'zod';
-import type { Archive, JobFailure, JobOptions, Scope } from '../../tiering/archive/archive.js';
+import type { Archive, EraseReport, JobFailure, JobOptions, Scope } from '../../tiering/archive/archive.js';
 import { ArchiveError, codeOf } from '../../tiering/core/errors.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid } from '../../tiering/core/ids.js';
 import type { JobReport } from './jobs.js';
@@ -14,22 +14,36 @@ const schema = z.strictObject({
   studies: z.array(z.string()).min(1).max(STUDIES_MAX),
   series: z.string().optional(),
   instance: z.string().optional(),
+  erase: z.boolean().optional(),
 });
+const eraseSchema = z.strictObject({ erase: z.literal(true) });
+
+export interface Deletion {
+  readonly scopes: readonly Scope[];
+  /** The bytes leave at once. */
+  readonly erase: boolean;
+}
+
+/** Whether nothing is to be deleted, and what was deleted before is to be erased. */
+export function isErasure(body: unknown): boolean {
+  return eraseSchema.safeParse(body).success;
+}
 
 /** What is to be deleted. INVALID for a series of several studies, or an instance without its series. */
-export function parseDeletion(body: unknown): readonly Scope[] {
-  const { studies, series, instance } = checked(schema, body);
+export function parseDeletion(body: unknown): Deletion {
+  const { studies, series, instance, erase } = checked(schema, body);
   if (series !== undefined && studies.length > 1) {
     throw new ArchiveError('INVALID', 'series: give the one study that it belongs to');
   }
   if (instance !== undefined && series === undefined) {
     throw new ArchiveError('INVALID', 'instance: give the series that it belongs to, too');
   }
-  return [...new Set(studies)].map((study) => ({
+  const scopes = [...new Set(studies)].map((study) => ({
     study: parseStudyUid(study),
     ...(series === undefined ? {} : { series: parseSeriesUid(series) }),
     ...(instance === undefined ? {} : { sop: parseSopUid(instance) }),
   }));
+  return { scopes, erase: erase ?? false };
 }
 
 /** What would be deleted now. */
@@ -51,15 +65,19 @@ export interface DeletionReport extends JobReport {
   readonly studies: number;
   readonly durable: 'quorum' | 'pending';
   readonly failures: readonly JobFailure[];
+  /** With `erase`: what became of the bytes, and the places where some are left. */
+  readonly erased?: Pick<EraseReport, 'instances' | 'bytes' | 'pending' | 'places'>;
+  readonly unavailable?: readonly string[];
 }
 
 /** One that fails is reported and the rest goes on. */
 export async function deleteScopes(
   archive: Archive,
-  scopes: readonly Scope[],
+  { scopes, erase }: Deletion,
   options: JobOptions,
 ): Promise<DeletionReport> {
   const failures: JobFailure[] = [];
+  const deletes: number[] = [];
   let instances = 0;
   let studies = 0;
   let durable: DeletionReport['durable'] = 'quorum';
@@ -68,6 +86,7 @@ export async function deleteScopes(
       const report = await archive.remove(scope, { signal: options.signal });
       instances += report.instances;
       studies += report.studies;
+      deletes.push(...report.deletes);
       if (report.durable === 'pending') durable = 'pending';
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -82,5 +101,14 @@ export async function deleteScopes(
       bytesTotal: 0,
     });
   }
-  return { instances, studies, durable, failures };
+  if (!erase || deletes.length === 0) return { instances, studies, durable, failures };
+  try {
+    const { failures: kept, unavailable, packs: _, ...erased } = await archive.erase({ ...options, deletes });
+    return { instances, studies, durable, failures: [...failures, ...kept], erased, unavailable };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (!(error instanceof ArchiveError)) throw error;
+    failures.push({ item: 'erase', code: codeOf(error), detail: error.message });
+    return { instances, studies, durable, failures };
+  }
 }

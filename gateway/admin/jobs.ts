@@ -5,7 +5,7 @@ import type { JobFailure, JobOptions, Progress } from '../../tiering/archive/arc
 import type { Clock } from '../../tiering/core/clock.js';
 import { ArchiveError, codeOf, type ErrorCode } from '../../tiering/core/errors.js';
 
-/** Those that are asked for at /jobs. A delete has an address of its own, since not everybody who operates may delete. */
+/** Those that are asked for at /jobs. Deleting and erasing have an address of their own, since not everybody who operates may delete. */
 export const SELECTION_JOBS = [
   'migrate',
   'recall',
@@ -16,7 +16,7 @@ export const SELECTION_JOBS = [
   'rotate-keys',
   'remove-key',
 ] as const;
-export type JobKind = (typeof SELECTION_JOBS)[number] | 'delete';
+export type JobKind = (typeof SELECTION_JOBS)[number] | 'delete' | 'erase';
 /** `partly`: it came to its end, and something in it failed or could not be asked. */
 export type JobState = 'queued' | 'running' | 'done' | 'partly' | 'failed' | 'cancelled';
 

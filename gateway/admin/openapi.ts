@@ -61,8 +61,13 @@ const schemas = {
       studies: { ...list(text), description: 'Study Instance UIDs' },
       series: { ...text, description: 'only this series of the one study' },
       instance: { ...text, description: 'only this instance of the series' },
+      erase: {
+        type: 'boolean',
+        description:
+          'The bytes leave every volume and replica at once. Alone, without studies: of what was deleted before',
+      },
     },
-    ['series', 'instance'],
+    ['studies', 'series', 'instance', 'erase'],
   ),
   Job: object({
     id: text,
@@ -83,6 +88,7 @@ const schemas = {
     bytes: object({ hot: count, cold: count }),
     unprotected: object({ instances: count, bytes: count, oldestAgeSeconds: nullable('integer') }),
     deletes: object({ pending: count, owed: count, unread: list(text) }),
+    erasurePending: object({ instances: count, bytes: count }),
     ingest: { enum: ['volume', 'cloud-direct', 'refused'] },
     volumes: list(
       object({
@@ -143,7 +149,7 @@ export const OPENAPI = {
     },
     '/deletions': {
       post: {
-        summary: 'Start a job that deletes; needs the right to delete, too',
+        summary: 'Start a job that deletes or erases; needs the right to delete, too',
         requestBody: { required: true, content: json(ref('Deletion')) },
         responses: { 202: answer('It runs, or waits for its turn', object({ id: text })), 400: problem, 503: problem },
       },

@@ -8,7 +8,7 @@ import { ArchiveError } from '../../tiering/core/errors.js';
 import type { StudyLinks } from '../auth/study-links.js';
 import type { Health } from '../health.js';
 import type { Logger } from '../log.js';
-import { deleteScopes, parseDeletion, planDeletion } from './deletion.js';
+import { deleteScopes, isErasure, parseDeletion, planDeletion } from './deletion.js';
 import { isFinished, type JobKind, type JobRegistry, type JobReport, type JobView } from './jobs.js';
 import { OPENAPI } from './openapi.js';
 import { planOf } from './plan.js';
@@ -82,11 +82,16 @@ export function adminRouter(dependencies: AdminDependencies): Router {
     begin(response, wanted.kind, jobWork(archive, wanted));
   });
   router.post('/deletions/plan', async (request, response) => {
-    response.json(await planDeletion(archive, parseDeletion(bodyOf(request))));
+    response.json(await planDeletion(archive, parseDeletion(bodyOf(request)).scopes));
   });
   router.post('/deletions', (request, response) => {
-    const scopes = parseDeletion(bodyOf(request));
-    begin(response, 'delete', (options) => deleteScopes(archive, scopes, options));
+    const body = bodyOf(request);
+    if (isErasure(body)) {
+      begin(response, 'erase', (options) => archive.erase(options));
+      return;
+    }
+    const deletion = parseDeletion(body);
+    begin(response, 'delete', (options) => deleteScopes(archive, deletion, options));
   });
   router.get('/jobs/:id', (request, response) => {
     response.json(jobs.get(request.params.id));

@@ -13,6 +13,8 @@ export interface StatusView {
   };
   /** Deletes on fewer replicas than the write quorum, those that some replica lacks, and whose deletes are not known since a rebuild. */
   readonly deletes: ArchiveStatus['index']['deletes'] & { readonly unread: readonly string[] };
+  /** Deleted instances whose bytes are still somewhere. */
+  readonly erasurePending: ArchiveStatus['index']['erasurePending'];
   readonly ingest: ArchiveStatus['ingest'];
   readonly keys: ArchiveStatus['keys'];
   readonly volumes: ArchiveStatus['volumes'];
@@ -37,6 +39,7 @@ export function statusView(status: ArchiveStatus, jobs: readonly JobView[], nowM
       oldestAgeSeconds: oldestArrivedMs === null ? null : Math.max(0, Math.round((nowMs - oldestArrivedMs) / 1000)),
     },
     deletes: { ...status.index.deletes, unread: status.deletesUnread },
+    erasurePending: status.index.erasurePending,
     ingest: status.ingest,
     keys: status.keys,
     volumes: status.volumes,

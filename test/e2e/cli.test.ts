@@ -221,8 +221,25 @@ describe('the command line against a server', () => {
     expect(again).toMatchObject({ code: 1, json: { failures: [{ item: study, code: 'NOT_FOUND' }] } });
     expect((await filmroom(['delete', '--yes'], { cwd: gateway.dir })).code).toBe(2);
     expect((await ask('status')).json['deletes']).toEqual({ pending: 0, owed: 0, unread: [] });
+    const pending = (await ask('status')).json['erasurePending'] as { instances: number };
+    expect(pending.instances).toBeLessThanOrEqual(instances);
+    expect(await ask('erase')).toMatchObject({ code: 2, json: { plan: {}, confirmed: false } });
+    expect(await ask('erase', '--yes')).toMatchObject({
+      code: 0,
+      json: { state: 'done', pending: { instances: 0 }, failures: [], unavailable: [] },
+    });
+    const other = await aStudy('CT');
+    const erased = await ask('delete', '--study', other, '--erase', '--yes');
+    expect(erased.code, erased.stderr).toBe(0);
+    expect(erased.json).toMatchObject({
+      state: 'done',
+      studies: 1,
+      erased: { instances: WHOLE, pending: { instances: 0 } },
+    });
+    expect((await ask('status')).json['erasurePending']).toEqual({ instances: 0, bytes: 0 });
+    expect(await ask('scrub', '--deep')).toMatchObject({ code: 0, json: { findings: [] } });
     await gateway.restart();
-    expect(await search(gateway.url, 'studies')).toHaveLength(before - 1);
+    expect(await search(gateway.url, 'studies')).toHaveLength(before - 2);
     expect((await ask('import', 'samples')).code).toBe(0);
     expect(await sampleDifferences()).toEqual([]);
   });

@@ -143,11 +143,18 @@ export class RestingArchive {
 
   /** Names of the manifests and tombstones of each replica. */
   async sealedNames(): Promise<readonly string[]> {
+    return [...(await this.#names('m/')), ...(await this.#names('t/'))];
+  }
+
+  /** Names of the chunks of each replica. */
+  chunkNames(): Promise<readonly string[]> {
+    return this.#names('c/');
+  }
+
+  async #names(prefix: string): Promise<readonly string[]> {
     const names: string[] = [];
     for (const [replica, store] of this.stores) {
-      for (const prefix of ['m/', 't/']) {
-        for await (const { key } of store.list(prefix)) names.push(`${replica} ${key}`);
-      }
+      for await (const { key } of store.list(prefix)) names.push(`${replica} ${key}`);
     }
     return names;
   }

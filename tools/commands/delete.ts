@@ -12,6 +12,7 @@ interface Options extends ServerOptions {
   readonly study: readonly string[];
   readonly series?: string;
   readonly instance?: string;
+  readonly erase?: boolean;
   readonly yes?: boolean;
 }
 
@@ -29,8 +30,9 @@ export function deleteCommand(io: Io): Command {
     .requiredOption('--study <uid>', 'a study; may be given several times', collectUid)
     .option('--series <uid>', 'only this series of the study', uid)
     .option('--instance <uid>', 'only this instance of the series', uid)
+    .option('--erase', 'the bytes leave every volume and replica at once, not in the course of time')
     .option('--yes', 'do it; without this the plan is shown and nothing is done');
-  return withServer<Options>(io, command, async (client, { study, series, instance, yes, json }) => {
+  return withServer<Options>(io, command, async (client, { study, series, instance, erase, yes, json }) => {
     if (series !== undefined && study.length > 1) throw new ArchiveError('INVALID', '--series is of one --study');
     if (instance !== undefined && series === undefined) {
       throw new ArchiveError('INVALID', '--instance needs its --series');
@@ -39,6 +41,7 @@ export function deleteCommand(io: Io): Command {
       studies: study,
       ...(series === undefined ? {} : { series }),
       ...(instance === undefined ? {} : { instance }),
+      ...(erase === true ? { erase } : {}),
     };
     if (yes !== true) {
       const plan = await client.planDeletion(what);
@@ -48,6 +51,7 @@ export function deleteCommand(io: Io): Command {
         `Plan: ${plural(plan.instances, 'instance')} of ${plural(plan.studies, 'study', 'studies')}, ${formatBytes(plan.bytes)}.`,
       );
       note(io, 'They are not found from then on, on no volume, no replica and in no rebuild.');
+      if (erase === true) note(io, 'Their bytes are erased; packs that hold others too are written anew.');
       note(io, 'Nothing was done. Give --yes to do it.');
       return EXIT.usage;
     }

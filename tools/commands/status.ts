@@ -26,6 +26,12 @@ function describeDeletes({ owed, unread }: StatusView['deletes']): readonly stri
   ];
 }
 
+function describeErasure({ instances, bytes }: StatusView['erasurePending']): readonly string[] {
+  return instances === 0
+    ? []
+    : [`deleted, and not yet erased: ${plural(instances, 'instance')}, ${formatBytes(bytes)} (filmroom erase)`];
+}
+
 export function describeStatus(status: StatusView): string {
   const { studies, bytes, unprotected } = status;
   const age = unprotected.oldestAgeSeconds;
@@ -37,6 +43,7 @@ export function describeStatus(status: StatusView): string {
       : `not yet protected: ${plural(unprotected.instances, 'instance')}, ${formatBytes(unprotected.bytes)}${age === null ? '' : `, the oldest ${formatSeconds(age)} old`}`,
     ...describeDeletes(status.deletes),
     ...(status.keys.fault === null ? [] : [status.keys.fault]),
+    ...describeErasure(status.erasurePending),
     `new instances go to: ${status.ingest}`,
     '',
     formatTable([

@@ -8,8 +8,8 @@ import { RESOLVE_ATTEMPTS_MAX } from '../../core/limits.js';
 import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
-import { sealToQuorum } from '../intake/seal-to-quorum.js';
 import { logFailure } from '../failures.js';
+import { sealToQuorum } from '../intake/seal-to-quorum.js';
 import type { Pace } from '../pacing/pace.js';
 import type { Retries } from '../pacing/retries.js';
 import { inflateJson } from '../packs/bundles.js';
@@ -55,12 +55,7 @@ export async function compactDuePacks(
  * Writes what lives in a pack into a new one. Durable when it resolves; nothing lives in the old one then. Rejects with UNAVAILABLE
  * when too few replicas take it, and as reading says; then all is as it was.
  */
-export async function compactPack(
-  ctx: ArchiveContext,
-  id: PackId,
-  signal?: AbortSignal,
-  pace?: Pace,
-): Promise<void> {
+export async function compactPack(ctx: ArchiveContext, id: PackId, signal?: AbortSignal, pace?: Pace): Promise<void> {
   const [any] = (await ctx.index.packContents(id)).members;
   if (any === undefined) return;
   // As for filing and merging: two who move the same study would copy from packs that the other empties.

@@ -238,7 +238,7 @@ describe('deletes and movers', () => {
       expect(outcomes.every((one) => one.status === 'stored')).toBe(true);
     }
     const study = parseStudyUid(template.study);
-    expect(await archive.remove({ study })).toMatchObject({ instances: count, studies: 1, durable: "quorum" });
+    expect(await archive.remove({ study })).toMatchObject({ instances: count, studies: 1, durable: 'quorum' });
     expect((await archive.query(ALL)).rows).toEqual([]);
     expect(await files(rig.path('r1', 't'))).toHaveLength(2);
     await rebuilt(rig);

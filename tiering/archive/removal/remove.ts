@@ -44,7 +44,12 @@ export async function remove(remover: Remover, scope: Scope, signal?: AbortSigna
     if ((await sendTombstone(ctx, record, signal)) < ctx.replicas.writeQuorum) pending += 1;
   });
   const left = await firstOf(ctx, { study: scope.study }, Number.POSITIVE_INFINITY, 1);
-  return { instances, studies: left.length === 0 ? 1 : 0, durable: pending === 0 ? 'quorum' : 'pending', deletes: records.map(({ seq }) => seq) };
+  return {
+    instances,
+    studies: left.length === 0 ? 1 : 0,
+    durable: pending === 0 ? 'quorum' : 'pending',
+    deletes: records.map(({ seq }) => seq),
+  };
 }
 
 async function firstOf(

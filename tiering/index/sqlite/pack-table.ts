@@ -334,7 +334,9 @@ function prepare(db: Database) {
       'INSERT OR IGNORE INTO garbage (name, since_ms, pack) VALUES (?, ?, ?)',
     ),
     clearGarbage: db
-      .prepare<[string], string | null>('DELETE FROM garbage WHERE name IN (SELECT value FROM json_each(?)) RETURNING pack')
+      .prepare<[string], string | null>(
+        'DELETE FROM garbage WHERE name IN (SELECT value FROM json_each(?)) RETURNING pack',
+      )
       .pluck() as Statement<[string], string | null>,
     dropSpares: prepared<[number]>('DELETE FROM spares WHERE pack = ?'),
     putPlacement: prepared<[number, number, number]>(

@@ -26,7 +26,9 @@ export class ErasureReader {
     this.#copies = db.prepare(
       `SELECT s.uid FROM packs p JOIN spares x ON x.pack = p.id JOIN studies s ON s.id = x.study WHERE p.uuid = ? ORDER BY s.uid`,
     );
-    this.#garbage = db.prepare(`SELECT n.name FROM garbage n WHERE n.pack = ? AND NOT (${KNOWN_OBJECT}) ORDER BY n.name DESC`);
+    this.#garbage = db.prepare(
+      `SELECT n.name FROM garbage n WHERE n.pack = ? AND NOT (${KNOWN_OBJECT}) ORDER BY n.name DESC`,
+    );
   }
 
   erasures(deletes: readonly number[] | undefined): readonly PackErasure[] {

@@ -7,11 +7,11 @@ import { checkFile } from './check.js';
 import { ObjectNames } from './object-names.js';
 import { QueryEngine } from './query.js';
 import type { QueryClock } from './query-clock.js';
+import { ErasureReader } from './read-erasures.js';
 import { InstanceReader, type Position } from './read-instances.js';
 import { MetadataReader } from './read-metadata.js';
 import { type PackPosition, PackReader } from './read-packs.js';
 import { readStatus } from './read-status.js';
-import { ErasureReader } from './read-erasures.js';
 import { TombstoneReader } from './read-tombstones.js';
 
 export type ReaderMethods = ReturnType<typeof readerMethods>;

@@ -37,7 +37,10 @@ describe('a group of writes', () => {
       if (syncFails) throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_FSYNC' });
       syncs += 1;
     };
-    group = new WriteGroup({ db, methods, forget: () => undefined, syncLog, emptyLog: () => true, close: () => undefined }, channel.port1);
+    group = new WriteGroup(
+      { db, methods, forget: () => undefined, syncLog, emptyLog: () => true, close: () => undefined },
+      channel.port1,
+    );
   });
   afterEach(async () => {
     channel.port1.close();
