@@ -311,7 +311,7 @@ describe('compaction', () => {
       expect(await compactDuePacks(ctx, new Retries(ctx.clock), pace, signal)).toBe(1);
       expect(await compactDuePacks(ctx, new Retries(ctx.clock), pace, signal)).toBe(0);
       const live = await Promise.all(before.map(async (id) => (await ctx.index.pack(id))?.liveInstances));
-      expect(live.sort()).toEqual([0, 8]);
+      expect(new Set(live)).toEqual(new Set([0, 8]));
     } finally {
       await ctx.volumes.close();
       await ctx.replicas.close();
