@@ -1,8 +1,8 @@
 // Hot to cold: a study of 400 instances (200 MiB) that is filed already is sealed, copied to one real S3 cloud, read back and proven,
-// beside `rclone crypt --transfers 16` on the same files to the same cloud, and beside the bare machine: read, AES-256-GCM, PUT by
-// the SDK. rclone does not read back what it wrote; the product always does.
+// beside `rclone crypt --transfers 16` and `restic backup` of the same files to the same cloud, and beside the bare machine: read,
+// AES-256-GCM, PUT by the SDK. None of these reads back what it wrote; the product always does.
 import { createCipheriv, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
@@ -10,12 +10,13 @@ import type { PhantomInstance } from '../dicom/phantom/phantom.js';
 import type { GatewayProcess } from '../test/support/gateway-process.js';
 import { CHUNK_BYTES } from '../tiering/core/limits.js';
 import { forEachLimited } from '../tiering/core/queues.js';
-import { BUCKET, bareClient, Clouds, NOT_INSTALLED, rcloneCrypt, rcloneInstalled } from './support/clouds.js';
+import { BUCKET, bareClient, Clouds, NOT_INSTALLED } from './support/clouds.js';
 import { Corpus } from './support/corpus.js';
-import { storeAll, withClient } from './support/http-client.js';
+import { storeFiled, writeFiles } from './support/filed-study.js';
 import { atLeast, compare, type Figure, perSecond, type Turn, takeTurns, timed } from './support/measure.js';
+import { NO_PEERS, peersAt } from './support/peers.js';
 import { type Bench, runBench } from './support/report.js';
-import { CpuMeter, runJob, startServer, until } from './support/server.js';
+import { CpuMeter, runJob, startServer } from './support/server.js';
 
 const ROUNDS = 4;
 const INSTANCES = 400;
@@ -41,33 +42,7 @@ async function sealBare(client: S3Client, path: string, round: number): Promise<
   }
 }
 
-/** The same instances as files, for those who copy files. */
-async function writeFiles(dir: string, instances: readonly PhantomInstance[]): Promise<void> {
-  await rm(dir, { recursive: true, force: true });
-  await mkdir(dir, { recursive: true });
-  for (const { fileName, sop, bytes } of instances) await writeFile(join(dir, `${sop}-${fileName}`), bytes);
-}
-
-/** Stores a study and waits for the packer, so that only sealing and copying is left to do. */
-async function storeFiled(server: GatewayProcess, instances: readonly PhantomInstance[]): Promise<void> {
-  const packs = join(server.dir, 'data', 'hot', 'packs');
-  const filedBytes = async () => {
-    const names = await readdir(packs, { recursive: true }).catch(() => []);
-    const sizes = await Promise.all(
-      names.filter((name) => name.endsWith('.tar')).map(async (name) => (await stat(join(packs, name))).size),
-    );
-    return sizes.reduce((sum, size) => sum + size, 0);
-  };
-  const wanted = (await filedBytes()) + instances.reduce((sum, { bytes }) => sum + bytes.length, 0);
-  await withClient(server.url, 4, (client) => storeAll(client, instances));
-  await until('the packer files the study', async () => (await filedBytes()) >= wanted);
-}
-
-async function measure(
-  server: GatewayProcess,
-  clouds: Clouds,
-  withRclone: boolean,
-): Promise<{ figures: Figure[]; notes: string[] }> {
+async function measure(server: GatewayProcess, clouds: Clouds): Promise<{ figures: Figure[]; notes: string[] }> {
   const corpus = new Corpus();
   const site = clouds.site(0);
   const bare = bareClient(site);
@@ -98,21 +73,23 @@ async function measure(
       return cpu.limit.during(process.pid, INSTANCES, () => rate(() => sealBare(bare, whole, round)));
     },
   };
-  if (withRclone) {
-    turns['rclone'] = async (round) => {
+  const peers = await peersAt(site);
+  for (const peer of peers) {
+    turns[peer.name] = async (round) => {
       await prepare(round);
-      return rate(() => rcloneCrypt(site, files, String(round)));
+      return rate(() => peer.up(files, String(round)));
     };
   }
   const words = { claim: 'seal, copy, prove, 1 cloud', unit: UNIT };
   try {
     const samples = await takeTurns(ROUNDS, turns);
-    const { ours = [], limit = [], rclone: peer = [] } = samples;
-    const figures = [compare({ ...words, against: 'AES-256-GCM + PUT by the bare SDK', target: null }, ours, limit)];
-    if (withRclone)
-      figures.unshift(compare({ ...words, against: 'rclone crypt --transfers 16', target: atLeast(1) }, ours, peer));
+    const { ours = [], limit = [] } = samples;
+    const figures = peers.map(({ name }, at) =>
+      compare({ ...words, against: name, target: at === 0 ? atLeast(1.5) : null }, ours, samples[name] ?? []),
+    );
+    figures.push(compare({ ...words, against: 'AES-256-GCM + PUT by the bare SDK', target: null }, ours, limit));
     const notes = [`seal and copy: CPU an instance: server ${cpu.ours.each}, bare ${cpu.limit.each}`];
-    return { figures, notes: withRclone ? notes : [...notes, 'rclone is not installed: no comparison with it'] };
+    return { figures, notes: peers.length > 0 ? notes : [...notes, NO_PEERS] };
   } finally {
     bare.destroy();
   }
@@ -128,7 +105,7 @@ const bench: Bench = {
       cold: { replicas: clouds.replicas(1), writeQuorum: 1 },
     });
     try {
-      return await measure(server, clouds, await rcloneInstalled());
+      return await measure(server, clouds);
     } finally {
       await server.destroy();
       await clouds.close();
