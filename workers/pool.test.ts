@@ -134,6 +134,24 @@ describe('the worker pool', () => {
     expect((await pool.open({ ...opening, bytes: bytes() })).length).toBe(length);
   });
 
+  it.each([100, 5 * MiB])(
+    'checks members in %i bytes and gives the bytes back, or names the range of the first that differs',
+    async (length) => {
+      const pack = packIdNumbered(1);
+      const original = randomBytes(length);
+      const range = { start: 10, end: length - 10 };
+      const member = { ...range, sha256: sha256(original.subarray(range.start, range.end)) };
+      const good = await pool.check({ bytes: Uint8Array.from(original), pack, members: [member] });
+      expect(Buffer.compare(good, original)).toBe(0);
+      const wrong = Uint8Array.from(original);
+      wrong[length - 11] = (wrong[length - 11] ?? 0) ^ 1;
+      await expect(pool.check({ bytes: wrong, pack, members: [member] })).rejects.toMatchObject({
+        code: 'CORRUPT',
+        message: expect.stringContaining(`[10, ${length - 10})`) as string,
+      });
+    },
+  );
+
   it.each([0, 100, 5 * MiB])('hashes %i bytes and gives them back', async (length) => {
     const bytes = new Uint8Array(randomBytes(length));
     const expected = sha256(bytes);

@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { Semaphore, withDeadline } from '../tiering/core/queues.js';
-import { hashTask, openTask } from './tasks/chunk-tasks.js';
+import { checkTask, hashTask, openTask } from './tasks/chunk-tasks.js';
 import { alone, type TaskOutcome, transferList } from './tasks/handover.js';
 import type {
+  CheckTask,
   HashResult,
   HashTask,
   IngestResult,
@@ -49,6 +50,8 @@ export interface WorkerPool {
   seal(task: SealTask): Promise<SealResult>;
   /** Exactly the plaintext `[start, end)`. WRONG_KEY, CORRUPT, NOT_SUPPORTED. */
   open(task: OpenTask): Promise<Uint8Array>;
+  /** The same bytes; CORRUPT when a member in them does not have its SHA-256. */
+  check(task: CheckTask): Promise<Uint8Array>;
   hash(task: HashTask): Promise<HashResult>;
   /** Finishes what runs and waits, then ends the threads. Idempotent. */
   close(): Promise<void>;
@@ -116,6 +119,15 @@ class PiscinaPool implements WorkerPool {
     const commitment = Uint8Array.from(task.commitment);
     const identity = ownIdentity(task);
     return await this.#run<Uint8Array>('open', { ...identity, commitment, chunkBytes, start, end, bytes }, [bytes]);
+  }
+
+  async check({ bytes: given, pack, members }: CheckTask): Promise<Uint8Array> {
+    if (given.length < INLINE_BYTES_MAX) {
+      this.#assertOpen();
+      return checkTask({ bytes: given, pack, members });
+    }
+    const bytes = alone(given);
+    return await this.#run<Uint8Array>('check', { bytes, pack, members }, [bytes]);
   }
 
   async hash(task: HashTask): Promise<HashResult> {

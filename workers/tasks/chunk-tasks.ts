@@ -4,19 +4,19 @@ import { ArchiveError } from '../../tiering/core/errors.js';
 import { parseSha256, type Sha256 } from '../../tiering/core/ids.js';
 import { openSegments, sealChunk } from '../../tiering/format/chunk.js';
 import { chunkName } from '../../tiering/format/names.js';
-import type { HashResult, HashTask, OpenTask, SealResult, SealTask } from './types.js';
+import type { CheckTask, HashResult, HashTask, MemberRange, OpenTask, SealResult, SealTask } from './types.js';
 
 /** CORRUPT when a member does not have its SHA-256: damage is never sealed and sent on. */
 export function sealTask(task: SealTask): SealResult {
-  for (const { start, end, sha256 } of task.members) {
-    if (sha256Of(task.plaintext.subarray(start, end)) === sha256) continue;
-    throw new ArchiveError(
-      'CORRUPT',
-      `bytes [${start}, ${end}) of chunk ${task.chunk} of pack ${task.pack} do not have the SHA-256 of their member`,
-    );
-  }
+  checkMembers(task.plaintext, task.members, `chunk ${task.chunk} of pack ${task.pack}`);
   const { sealed } = sealChunk(task);
   return { sealed, name: chunkName(sha256Of(sealed)) };
+}
+
+/** CORRUPT when a member does not have its SHA-256. */
+export function checkTask({ bytes, members, pack }: CheckTask): Uint8Array {
+  checkMembers(bytes, members, `a piece of pack ${pack}`);
+  return bytes;
 }
 
 /** Errors as openSegments: WRONG_KEY, CORRUPT, NOT_SUPPORTED. */
@@ -26,6 +26,13 @@ export function openTask(task: OpenTask): Uint8Array {
 
 export function hashTask(task: HashTask): HashResult {
   return { bytes: task.bytes, sha256: sha256Of(task.bytes) };
+}
+
+function checkMembers(bytes: Uint8Array, members: readonly MemberRange[], where: string): void {
+  for (const { start, end, sha256 } of members) {
+    if (sha256Of(bytes.subarray(start, end)) === sha256) continue;
+    throw new ArchiveError('CORRUPT', `bytes [${start}, ${end}) of ${where} do not have the SHA-256 of their member`);
+  }
 }
 
 function sha256Of(bytes: Uint8Array): Sha256 {

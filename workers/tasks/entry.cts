@@ -12,6 +12,7 @@ const entry: Record<string, Task> = {
   scanFile: async (task) => (await tasks).scanFile(task),
   seal: async (task) => (await tasks).seal(task),
   open: async (task) => (await tasks).open(task),
+  check: async (task) => (await tasks).check(task),
   hash: async (task) => (await tasks).hash(task),
 };
 

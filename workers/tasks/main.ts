@@ -1,10 +1,10 @@
 // What runs in a worker thread: one exported function a task, each answering with its outcome as
 // data and its buffers moved.
 import { releaseBuffer } from '../../tiering/core/release.js';
-import { hashTask, openTask, sealTask } from './chunk-tasks.js';
+import { checkTask, hashTask, openTask, sealTask } from './chunk-tasks.js';
 import { ingestTask, scanFileTask } from './dicom-tasks.js';
 import { failureOf, handedOver } from './handover.js';
-import type { HashTask, IngestTask, OpenTask, Parsed, ScanFileTask, SealTask } from './types.js';
+import type { CheckTask, HashTask, IngestTask, OpenTask, Parsed, ScanFileTask, SealTask } from './types.js';
 
 function answer<T>(work: () => T, buffersOf: (value: T) => readonly Uint8Array[]): unknown {
   try {
@@ -47,6 +47,13 @@ export function open(task: OpenTask): unknown {
   );
   releaseBuffer(task.bytes);
   return answered;
+}
+
+export function check(task: CheckTask): unknown {
+  return answer(
+    () => checkTask(task),
+    (bytes) => [bytes],
+  );
 }
 
 export function hash(task: HashTask): unknown {

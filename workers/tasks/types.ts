@@ -39,6 +39,20 @@ export interface ScanFileTask {
   readonly end: number;
 }
 
+/** Where a member lies in the bytes that are given, and what it must hash to. */
+export interface MemberRange {
+  readonly start: number;
+  readonly end: number;
+  readonly sha256: Sha256;
+}
+
+/** Check the SHA-256 of members in bytes of the pack; CORRUPT names the range of the first that differs. The bytes come back. */
+export interface CheckTask {
+  readonly bytes: Uint8Array;
+  readonly pack: PackId;
+  readonly members: readonly MemberRange[];
+}
+
 /** Seal one chunk; checks the SHA-256 of members that lie wholly inside of it first (CORRUPT names the member's range). */
 export interface SealTask {
   readonly plaintext: Uint8Array;
@@ -49,7 +63,7 @@ export interface SealTask {
   readonly dekId: Uint8Array;
   readonly salt: Uint8Array;
   /** Offsets within the plaintext. */
-  readonly members: readonly { readonly start: number; readonly end: number; readonly sha256: Sha256 }[];
+  readonly members: readonly MemberRange[];
 }
 export interface SealResult {
   readonly sealed: Uint8Array;

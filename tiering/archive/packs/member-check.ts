@@ -3,14 +3,9 @@
 // border is hashed here, in slices short enough that the event loop is not held.
 import { createHash, type Hash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
+import type { MemberRange } from '../../../workers/tasks/types.js';
 import { ArchiveError } from '../../core/errors.js';
-import type { PackId, Sha256 } from '../../core/ids.js';
-
-export interface MemberRange {
-  readonly start: number;
-  readonly end: number;
-  readonly sha256: Sha256;
-}
+import type { PackId } from '../../core/ids.js';
 
 /** About 140 us of SHA-256 on the kind of machine that this was measured on. */
 const SLICE_BYTES = 256 * 1024;
@@ -29,9 +24,15 @@ export class MemberCheck {
     this.#members = members;
   }
 
-  /** Members that lie wholly within `[start, end)`: a worker may check them, see `skipInner`. */
+  /** Members that lie wholly within `[start, end)` of the pack, by their place in that range: a worker may check them, see `skipInner`. */
   innerMembers(start: number, end: number): readonly MemberRange[] {
-    return this.#members.slice(this.#next).filter((m) => m.start >= start && m.end <= end);
+    const inner: MemberRange[] = [];
+    for (const member of this.#members) {
+      if (member.start >= end) break;
+      if (member.start < start || member.end > end) continue;
+      inner.push({ start: member.start - start, end: member.end - start, sha256: member.sha256 });
+    }
+    return inner;
   }
 
   /**

@@ -1,6 +1,6 @@
-// Proof that an object is on a replica: read back whole and hashed, or (where the store itself refuses
-// a body that does not match its signed SHA-256) its presence and length. Chunk names are the SHA-256
-// of the object; a manifest's name carries its first 8 digits, so its whole hash is compared by the caller's bytes.
+// Proof that an object is on a replica: read back whole and compared, or (where the store itself refuses a body that does not match its
+// signed SHA-256) its presence and length. Of what was written before, the name is the proof: a chunk's is its SHA-256, a manifest's
+// carries the first 8 digits of it.
 import { ArchiveError } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { releaseBuffer } from '../../core/release.js';
@@ -26,7 +26,10 @@ export async function putProven(
     return;
   }
   const back = await store.get(name, undefined, signal);
-  releaseBuffer(await proveObject(ctx, name, back, replica));
+  // Equal to what was sent: a millisecond for a chunk, where its hash would be five and two changes of threads.
+  const same = Buffer.compare(back, body) === 0;
+  releaseBuffer(back);
+  if (!same) throw new ArchiveError('CORRUPT', `${name} on ${replica} is not what was written there`);
 }
 
 /** Resolves with the bytes when they hash to what the name says; CORRUPT otherwise. */

@@ -1,6 +1,7 @@
 // Protect: a pack is sealed once, its chunks are copied to every replica that lacks them and proven to
 // be there, then its manifest. Chunks before manifest before index row (I4), and every step may be
 // killed and done again: salts are durable before the first PUT, so sealing again gives the same bytes.
+import type { MemberRange } from '../../../workers/tasks/types.js';
 import { ArchiveError, codeOf, hasCode, invariant } from '../../core/errors.js';
 import { type ObjectKey, type PackId, parseSha256, type ReplicaName } from '../../core/ids.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
@@ -13,7 +14,7 @@ import type { PackSeal } from '../../format/types.js';
 import type { FiledPack, PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { atPace, type Pace } from '../pacing/pace.js';
-import { MemberCheck, type MemberRange } from '../packs/member-check.js';
+import { MemberCheck } from '../packs/member-check.js';
 import { readPackWhole } from '../reading/pack-reader.js';
 import { proveObject, putProven } from './proof.js';
 
@@ -178,7 +179,7 @@ async function* plaintexts(
 ): AsyncGenerator<PlainChunk> {
   for (let start = 0, number = 0; start < record.bytes; start += CHUNK_BYTES, number += 1) {
     const end = Math.min(start + CHUNK_BYTES, record.bytes);
-    const inner = check.innerMembers(start, end).map((m) => ({ ...m, start: m.start - start, end: m.end - start }));
+    const inner = check.innerMembers(start, end);
     const plaintext = await readPackWhole(ctx, record.id, start, end, signal);
     await check.update(plaintext, { skipInner: true });
     yield { number, plaintext, inner };

@@ -32,8 +32,8 @@ export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: Abort
     try {
       const { members } = await ctx.index.packContents(id);
       const check = new MemberCheck(id, members);
-      for await (const bytes of chunksAhead(ctx, record, signal)) {
-        await check.update(bytes);
+      for await (const bytes of chunksAhead(ctx, record, check, signal)) {
+        await check.update(bytes, { skipInner: true });
         await writer.append([bytes]);
         releaseBuffer(bytes);
       }
@@ -50,9 +50,11 @@ export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: Abort
   });
 }
 
+/** The pack's chunks in order; the members that lie wholly inside of one are checked. */
 async function* chunksAhead(
   ctx: ArchiveContext,
   record: PackRecord,
+  check: MemberCheck,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const ahead: Promise<Uint8Array>[] = [];
@@ -60,7 +62,11 @@ async function* chunksAhead(
   const fill = () => {
     while (ahead.length < CHUNKS_AHEAD && next < record.bytes) {
       const end = chunkEnd(record, next);
-      const chunk = readCold(ctx, record, next, end, signal);
+      const members = check.innerMembers(next, end);
+      // Not while it is opened: what is authentic and yet wrong was sealed so, and no other replica has it better.
+      const chunk = readCold(ctx, record, next, end, signal).then((bytes) =>
+        ctx.pool.check({ bytes, pack: record.id, members }),
+      );
       chunk.catch(() => undefined);
       ahead.push(chunk);
       next = end;

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { ArchiveError } from '../../core/errors.js';
 import type { ObjectKey } from '../../core/ids.js';
+import { releaseBuffer } from '../../core/release.js';
 import { type ByteRange, ownBuffer } from '../checks.js';
 import { OBJECT_BYTES_MAX } from '../limits.js';
 import type { S3Connection } from './s3-connection.js';
@@ -97,6 +98,8 @@ function collect(
       }
       target.set(piece, arrival.filled);
       arrival.filled += piece.byteLength;
+      // Not now: the parser that this piece came from is still in the middle of it.
+      queueMicrotask(() => releaseBuffer(piece));
     });
     body.on('error', reject);
     body.on('end', () => {
