@@ -215,6 +215,7 @@ function unending(pool: WorkerPool): WorkerPool {
     scanFile: (task) => pool.scanFile(task),
     seal: (task) => pool.seal(task),
     open: (task) => pool.open(task),
+    check: (task) => pool.check(task),
     hash: (task) => pool.hash(task),
     close: () => Promise.resolve(),
   };
