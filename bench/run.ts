@@ -5,7 +5,17 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { formatReports, type Report } from './support/report.js';
 
-const NAMES = ['stow', 'retrieve', 'frames', 'qido', 'metadata', 'seal-and-copy', 'recall', 'cold-frame'] as const;
+const NAMES = [
+  'stow',
+  'retrieve',
+  'frames',
+  'qido',
+  'metadata',
+  'seal-and-copy',
+  'recall',
+  'cold-frame',
+  'freeze',
+] as const;
 /** Many times what one takes on a quiet machine. */
 const BENCH_MS_MAX = 600_000;
 const run = promisify(execFile);

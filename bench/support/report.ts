@@ -67,7 +67,7 @@ function rowOf(figure: Figure): string[] {
     `${short(median(ours))} ${unit}`,
     `${short(median(reference))} ${unit}`,
     ratio.toFixed(2),
-    target === null ? '-' : `${target.kind === 'at least' ? '>=' : '<='} ${target.ratio.toFixed(1)}`,
+    target === null ? '-' : `${target.kind === 'at least' ? '>=' : '<='} ${target.ratio}`,
     met === null ? '' : met ? 'met' : 'missed',
     against,
   ];
