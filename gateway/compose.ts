@@ -13,6 +13,7 @@ import { createHealth } from './health.js';
 import { startHttp } from './http.js';
 import { type Logger, redact } from './log.js';
 import { createMetrics } from './metrics.js';
+import { probePlace } from './replica-stores.js';
 import { closeStorage, openStorage } from './storage.js';
 
 export interface Surroundings {
@@ -52,6 +53,10 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
       config: config.http,
       authenticator,
       links: authenticator.links,
+      probeReplica: async (name) => {
+        const replica = config.cold.replicas.find((one) => one.name === name);
+        return replica === undefined ? null : probePlace(replica, { clock, random });
+      },
       dicomweb: createDicomweb({
         archive,
         pixels,

@@ -147,6 +147,14 @@ audit:   { path: ./audit, retention: 180d }
       'replicas[0].region has no meaning for a directory',
     ],
     ['cold: { writeQuorum: 3 }', 'filmroom.yaml:1: cold.writeQuorum must be at most the number of replicas, 2'],
+    [
+      'cold: { domains: 2, replicas: [ { name: a, url: "file:a", domain: x }, { name: b, url: "file:b", domain: x } ] }',
+      'filmroom.yaml:1: cold.domains must be at most the number of failure domains of the replicas, 1',
+    ],
+    [
+      'cold: { domains: 2, writeQuorum: 1 }',
+      'filmroom.yaml:1: cold.domains must be at most the write quorum, 1: so many copies there are for sure',
+    ],
     ['index: { url: "postgres://x" }', 'filmroom.yaml:1: index.url only sqlite:PATH is supported yet'],
     ['index: { url: "mysql:x" }', 'filmroom.yaml:1: index.url must be sqlite:PATH'],
     [

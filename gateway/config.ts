@@ -111,6 +111,8 @@ const replica = section({
   accessKeyId: text('an access key id').optional(),
   secretAccessKey: text('a secret access key').optional(),
   forcePathStyle: z.boolean({ error: 'must be true or false' }).optional(),
+  /** What fails together: a building, a provider. Default: each replica is its own. */
+  domain: text('the name of a failure domain').optional(),
   /** Whose S3 it is, where the endpoint does not tell: docs/providers.md. */
   provider: choice(PROVIDER_NAMES).optional(),
 }).superRefine((value, context) => {
@@ -160,6 +162,8 @@ const schema = section({
     openSuites: z.array(choice(['aes-256-gcm', 'sm4-ctr-hmac-sm3'])).optional(),
     writeQuorum: whole(1, 16).optional(),
     cloudDirectQuorum: whole(1, 16).optional(),
+    /** Copies must lie in so many failure domains. */
+    domains: whole(1, 16).default(1),
     replicas: list(replica, 'replicas').prefault([
       { name: 'r1', url: 'file:./data/replica-1' },
       { name: 'r2', url: 'file:./data/replica-2' },
@@ -211,6 +215,7 @@ export interface Config {
     readonly suites: SuiteRule;
     readonly writeQuorum: number;
     readonly cloudDirectQuorum: number;
+    readonly domains: number;
     readonly replicas: readonly ReplicaConfig[];
   };
   readonly tiering: {
@@ -267,6 +272,20 @@ function crossCheck(config: Parsed): ConfigIssue | undefined {
       return { path: ['cold', key], message: `must be at most the number of replicas, ${replicas}` };
     }
   }
+  const apart = new Set(cold.replicas.map(({ name, domain }) => domain ?? name)).size;
+  if (cold.domains > apart) {
+    return {
+      path: ['cold', 'domains'],
+      message: `must be at most the number of failure domains of the replicas, ${apart}`,
+    };
+  }
+  const quorum = cold.writeQuorum ?? defaultQuorum(replicas);
+  if (cold.domains > quorum) {
+    return {
+      path: ['cold', 'domains'],
+      message: `must be at most the write quorum, ${quorum}: so many copies there are for sure`,
+    };
+  }
   return duplicate(['hot', 'volumes'], hot.volumes) ?? duplicate(['cold', 'replicas'], cold.replicas);
 }
 
@@ -301,6 +320,7 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
       suites: suiteRule(cold.suite, cold.openSuites ?? []),
       writeQuorum,
       cloudDirectQuorum: cold.cloudDirectQuorum ?? writeQuorum,
+      domains: cold.domains,
       replicas: cold.replicas.map((one) =>
         one.url.startsWith('file:') ? { ...one, url: `file:${path(one.url.slice('file:'.length))}` } : one,
       ),

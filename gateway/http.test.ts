@@ -32,6 +32,7 @@ async function start(script: Partial<Archive>, auth: AuthConfig = { mode: 'none'
     config: { host: '127.0.0.1', port: 0, delete: true },
     authenticator,
     links: authenticator.links,
+    probeReplica: () => Promise.resolve(null),
     dicomweb: {
       handle: (request, response) => {
         if (request.url?.endsWith('/broken')) throw new Error('Doe^John');

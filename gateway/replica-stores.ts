@@ -17,7 +17,7 @@ export interface StoreEnvironment {
 }
 
 /** A replica's place and credentials, whatever its name. */
-export type StorePlace = Omit<ReplicaConfig, 'name'>;
+export type StorePlace = Omit<ReplicaConfig, 'name' | 'domain'>;
 
 /**
  * Opens the store at `place`; nothing is asked of it yet.

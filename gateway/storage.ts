@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Policy } from '../tiering/archive/context.js';
+import { setStanding, standingOf } from '../tiering/archive/fleet/fleet.js';
 import type { VolumeSource } from '../tiering/archive/volume-set.js';
 import { recordSuites } from '../tiering/cold/replicas/identity.js';
 import { type Replica, ReplicaSet } from '../tiering/cold/replicas/replica-set.js';
@@ -41,7 +42,6 @@ const SETTING = {
   archive: 'archive.id',
   epoch: 'owner.epoch',
   volume: (name: string) => `volume.${name}.known`,
-  replica: (name: string) => `replica.${name}.known`,
 };
 
 /** What is given is the archive's to close. On a rejection everything opened so far is closed again. */
@@ -143,25 +143,34 @@ async function openReplicas(
   options: StorageOptions,
 ): Promise<ReplicaSet> {
   const fresh: ReplicaConfig[] = [];
+  const wanted: ReplicaConfig[] = [];
   for (const replica of config.cold.replicas) {
-    if ((await index.setting(SETTING.replica(replica.name))) === undefined) fresh.push(replica);
+    const { state } = await standingOf(index, replica.name);
+    if (state === 'new') fresh.push(replica);
+    // It has left for good: its line may go.
+    if (state !== 'erased') wanted.push(replica);
   }
   const setOf = (configs: readonly ReplicaConfig[], writeQuorum: number, create: boolean) => {
-    const replicas: Replica[] = configs.map((one) => ({ name: one.name, store: openStore(one, create, options) }));
-    return new ReplicaSet(replicas, { ...options, writeQuorum, archiveId: keyring.archiveId });
+    const replicas: Replica[] = configs.map(({ name, domain, ...place }) => ({
+      name,
+      domain,
+      store: openStore(place, create, options),
+    }));
+    const domains = writeQuorum === 1 ? 1 : config.cold.domains;
+    return new ReplicaSet(replicas, { ...options, writeQuorum, domains, archiveId: keyring.archiveId });
   };
   if (fresh.length > 0) {
     const made = setOf(fresh, 1, true);
     try {
       await made.open({ create: true });
       for (const { name, state } of made.state()) {
-        if (state === 'available') await index.setSetting(SETTING.replica(name), 'yes');
+        if (state === 'available') await setStanding(index, name, { state: 'member' });
       }
     } finally {
       await made.close();
     }
   }
-  const replicas = setOf(config.cold.replicas, config.cold.writeQuorum, false);
+  const replicas = setOf(wanted, config.cold.writeQuorum, false);
   await replicas.open({ create: false });
   for (const { name, state } of replicas.state()) {
     // One that is away now is told at the next start.

@@ -12,6 +12,8 @@ export const SELECTION_JOBS = [
   'repatriate',
   'scrub',
   'repair',
+  'add-replica',
+  'drain-replica',
   'list-keys',
   'rotate-keys',
   'remove-key',

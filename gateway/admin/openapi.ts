@@ -39,14 +39,31 @@ const schemas = {
   Plan: object({ studies: count, instances: count, bytes: count, online: count, more: { type: 'boolean' } }),
   JobRequest: object(
     {
-      kind: { enum: ['migrate', 'recall', 'repatriate', 'scrub', 'repair', 'list-keys', 'rotate-keys', 'remove-key'] },
+      kind: {
+        enum: [
+          'migrate',
+          'recall',
+          'repatriate',
+          'scrub',
+          'repair',
+          'add-replica',
+          'drain-replica',
+          'list-keys',
+          'rotate-keys',
+          'remove-key',
+        ],
+      },
       ...selection,
       keepHot: { type: 'boolean', description: 'migrate: protect and prove, and keep the hot copies' },
       deep: { type: 'boolean', description: 'scrub: read and hash every object' },
       resume: { type: 'boolean', description: 'rotate-keys: make no new key, take the last rotation to its end' },
       key: { ...text, description: 'remove-key: id of the key that leaves the keyring' },
+      replica: { ...text, description: 'add-replica, drain-replica: its name in the configuration' },
+      rate: { ...text, description: 'add-replica: what is written to it at most: 20MB/s' },
+      erase: { type: 'boolean', description: 'drain-replica: afterwards remove the objects of this archive from it' },
+      plan: { type: 'boolean', description: 'drain-replica: only say what there is to do' },
     },
-    [...Object.keys(selection), 'keepHot', 'deep', 'resume', 'key'],
+    [...Object.keys(selection), 'keepHot', 'deep', 'resume', 'key', 'replica', 'rate', 'erase', 'plan'],
   ),
   LinkRequest: object(
     {
@@ -103,6 +120,7 @@ const schemas = {
       object({
         name: text,
         state: { enum: ['available', 'unavailable'] },
+        standing: { enum: ['member', 'filling', 'draining', 'drained'] },
         detail: nullable('string'),
         latencyMs: nullable('number'),
         debt: object({ packs: count, bytes: count }),

@@ -4,9 +4,10 @@ import { z } from 'zod';
 import { DEFAULT_LIMITS } from '../../dicomweb/limits.js';
 import { parseQuery } from '../../dicomweb/search/query-parameters.js';
 import type { Archive, JobOptions, QuerySpec, Selection } from '../../tiering/archive/archive.js';
+import type { ProbeReport } from '../../tiering/cold/probe/probe.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
-import { parseStudyUid, type StudyUid } from '../../tiering/core/ids.js';
-import { parseDuration } from '../units.js';
+import { parseReplicaName, parseStudyUid, type ReplicaName, type StudyUid } from '../../tiering/core/ids.js';
+import { parseDuration, parseRate } from '../units.js';
 import { type JobReport, SELECTION_JOBS } from './jobs.js';
 
 const STUDIES_MAX = 10_000;
@@ -38,6 +39,10 @@ const jobSchema = z.strictObject({
   deep: z.boolean().optional(),
   resume: z.boolean().optional(),
   key: z.string().min(1).max(64).optional(),
+  replica: z.string().min(1).max(64).optional(),
+  rate: z.string().max(32).optional(),
+  erase: z.boolean().optional(),
+  plan: z.boolean().optional(),
 });
 
 export interface JobRequest {
@@ -48,6 +53,13 @@ export interface JobRequest {
   readonly resume: boolean;
   /** Of remove-key; else empty. */
   readonly key: string;
+  /** Of add-replica and drain-replica; else null. */
+  readonly replica: {
+    readonly name: ReplicaName;
+    readonly bytesPerSecond: number | null;
+    readonly erase: boolean;
+    readonly plan: boolean;
+  } | null;
 }
 
 /** The body as the schema has it. INVALID with the key that is wrong. */
@@ -77,17 +89,20 @@ export function parseLinkRequest(body: unknown): LinkRequest {
 }
 
 /** Jobs that are always about the whole archive. */
-const WHOLE: ReadonlySet<JobRequest['kind']> = new Set(['scrub', 'repair', 'list-keys', 'rotate-keys', 'remove-key']);
+const WHOLE: ReadonlySet<JobRequest['kind']> = new Set([
+  ...(['scrub', 'repair', 'list-keys', 'rotate-keys', 'remove-key', 'add-replica', 'drain-replica'] as const),
+]);
 
 /** Keys that have no meaning for the kind are refused rather than ignored: a scrub of one study is not a thing. */
 export function parseJobRequest(body: unknown, nowMs: number): JobRequest {
-  const { kind, keepHot, deep, resume, key, ...selection } = checked(jobSchema, body);
+  const { kind, keepHot, deep, resume, key, replica, rate, erase, plan, ...selection } = checked(jobSchema, body);
   if (keepHot !== undefined && kind !== 'migrate') throw new ArchiveError('INVALID', 'keepHot: only migrate has it');
   if (deep !== undefined && kind !== 'scrub') throw new ArchiveError('INVALID', 'deep: only scrub has it');
   if (resume !== undefined && kind !== 'rotate-keys')
     throw new ArchiveError('INVALID', 'resume: only rotate-keys has it');
   if ((key !== undefined) !== (kind === 'remove-key'))
     throw new ArchiveError('INVALID', 'key: remove-key needs it, and nothing else has it');
+  const ofReplica = replicaOf(kind, { replica, rate, erase, plan });
   const whole = WHOLE.has(kind);
   const stray = Object.keys(selection)[0];
   if (whole && stray !== undefined)
@@ -99,7 +114,25 @@ export function parseJobRequest(body: unknown, nowMs: number): JobRequest {
     deep: deep ?? false,
     resume: resume ?? false,
     key: key ?? '',
+    replica: ofReplica,
   };
+}
+
+function replicaOf(
+  kind: JobRequest['kind'],
+  sent: Pick<z.output<typeof jobSchema>, 'replica' | 'rate' | 'erase' | 'plan'>,
+): JobRequest['replica'] {
+  const { replica, rate, erase, plan } = sent;
+  const add = kind === 'add-replica';
+  const drain = kind === 'drain-replica';
+  if ((replica !== undefined) !== (add || drain))
+    throw new ArchiveError('INVALID', 'replica: add-replica and drain-replica need it, and nothing else has it');
+  if (rate !== undefined && !add) throw new ArchiveError('INVALID', 'rate: only add-replica has it');
+  if (erase !== undefined && !drain) throw new ArchiveError('INVALID', 'erase: only drain-replica has it');
+  if (plan !== undefined && !drain) throw new ArchiveError('INVALID', 'plan: only drain-replica has it');
+  if (replica === undefined) return null;
+  const bytesPerSecond = rate === undefined ? null : parseRate(rate);
+  return { name: parseReplicaName(replica), bytesPerSecond, erase: erase ?? false, plan: plan ?? false };
 }
 
 function selectionOf(sent: z.output<typeof selectionSchema>, nowMs: number): Selection {
@@ -136,9 +169,29 @@ function matchesOf(query: Readonly<Record<string, string>>): QuerySpec['matches'
   return spec.matches;
 }
 
+/** Tries whether a configured store is fit to hold a replica; null for a name that the configuration does not have. */
+export type ReplicaProbe = (name: ReplicaName) => Promise<ProbeReport | null>;
+
+async function mustBeFit(probe: ReplicaProbe, name: ReplicaName): Promise<void> {
+  const report = await probe(name);
+  const failed = report?.checks.filter(({ ok }) => !ok) ?? [];
+  if (failed.length === 0) return;
+  const told = failed.map(({ check, detail }) => `${check}: ${detail}`).join('; ');
+  throw new ArchiveError('UNAVAILABLE', `${name} is not fit to hold a replica: ${told}`);
+}
+
+function given<T>(value: T | null): T {
+  if (value === null) throw new ArchiveError('INTERNAL', 'a job without what it is about');
+  return value;
+}
+
 /** The archive's own call for a job. */
-export function jobWork(archive: Archive, request: JobRequest): (options: JobOptions) => Promise<JobReport> {
-  const { kind, selection, keepHot, deep, resume, key } = request;
+export function jobWork(
+  archive: Archive,
+  request: JobRequest,
+  replicas: ReplicaProbe,
+): (options: JobOptions) => Promise<JobReport> {
+  const { kind, selection, keepHot, deep, resume, key, replica } = request;
   switch (kind) {
     case 'migrate':
       return (options) => archive.migrate(selection, { ...options, keepHot });
@@ -149,6 +202,17 @@ export function jobWork(archive: Archive, request: JobRequest): (options: JobOpt
       return (options) => archive.scrub({ ...options, deep });
     case 'repair':
       return (options) => archive.repair(options);
+    case 'add-replica':
+      return async (options) => {
+        const { name, bytesPerSecond } = given(replica);
+        await mustBeFit(replicas, name);
+        return archive.addReplica(name, { ...options, bytesPerSecond });
+      };
+    case 'drain-replica':
+      return (options) => {
+        const { name, erase, plan } = given(replica);
+        return archive.drainReplica(name, { ...options, erase, plan });
+      };
     case 'list-keys':
       return (options) => archive.countKeys(options);
     case 'rotate-keys':

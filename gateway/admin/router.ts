@@ -12,7 +12,7 @@ import { deleteScopes, isErasure, parseDeletion, planDeletion } from './deletion
 import { isFinished, type JobKind, type JobRegistry, type JobReport, type JobView } from './jobs.js';
 import { OPENAPI } from './openapi.js';
 import { planOf } from './plan.js';
-import { jobWork, parseJobRequest, parseLinkRequest, parseSelectionRequest } from './requests.js';
+import { jobWork, parseJobRequest, parseLinkRequest, parseSelectionRequest, type ReplicaProbe } from './requests.js';
 import { statusView } from './status.js';
 
 export interface AdminDependencies {
@@ -23,6 +23,7 @@ export interface AdminDependencies {
   readonly logger: Logger;
   /** Makes links to studies; null where the configuration has no key for them. */
   readonly links: StudyLinks | null;
+  readonly probeReplica: ReplicaProbe;
 }
 
 const BODY_BYTES_MAX = 1 << 20;
@@ -32,7 +33,7 @@ const RETRY_AFTER_SECONDS = 10;
 
 /** Mounted at `/admin/api`, behind authentication. */
 export function adminRouter(dependencies: AdminDependencies): Router {
-  const { archive, jobs, health, clock, logger, links } = dependencies;
+  const { archive, jobs, health, clock, logger, links, probeReplica } = dependencies;
   const router = Router();
   // Only application/json: a web page of another origin cannot send that without asking first (CORS), and is not allowed to.
   router.use(express.json({ limit: BODY_BYTES_MAX, type: 'application/json' }));
@@ -79,7 +80,7 @@ export function adminRouter(dependencies: AdminDependencies): Router {
   };
   router.post('/jobs', (request, response) => {
     const wanted = parseJobRequest(bodyOf(request), clock.nowMs());
-    begin(response, wanted.kind, jobWork(archive, wanted));
+    begin(response, wanted.kind, jobWork(archive, wanted, probeReplica));
   });
   router.post('/deletions/plan', async (request, response) => {
     response.json(await planDeletion(archive, parseDeletion(bodyOf(request)).scopes));

@@ -8,6 +8,7 @@ import { adopted, arrival, filed, newPack, packId, sopUid, studyUid, VOLUME } fr
 
 const R1 = parseReplicaName('r1');
 const R2 = parseReplicaName('r2');
+const R3 = parseReplicaName('r3');
 
 function seal(fill: number, chunks = 2): PackSeal {
   const bytes = (length: number, value = fill) => new Uint8Array(length).fill(value);
@@ -334,6 +335,36 @@ function describeWhole(index: () => Index): void {
     await index().setPlacement(packId(11), { replica: R2, verifiedMs: 1 });
     expect((await index().status(options)).studies).toEqual({ total: 3, hot: 2, protected: 1, cold: 1 });
     expect((await index().status(options)).unprotected).toMatchObject({ instances: 1, oldestArrivedMs: 10_003 });
+  });
+
+  it('count as protected only with enough copies in enough failure domains, on replicas that count', async () => {
+    await index().addPack(newPack(1));
+    await commit(index(), ...[1, 2, 3].map((study) => ({ study, series: 1, instance: 1, seq: study })));
+    const held = [
+      [R1, R2],
+      [R1, R3],
+      [R1, R2, R3],
+    ];
+    for (const [at, replicas] of held.entries()) {
+      const study = at + 1;
+      const arrivals = [arrival({ study, series: 1, instance: 1, seq: study, pack: 1 })];
+      await index().file(filed(newPack(10 + study, { kind: 'pack', bytes: 1_024 }), arrivals, inflate));
+      for (const replica of replicas) await index().setPlacement(packId(10 + study), { replica, verifiedMs: 1 });
+    }
+    const replicas = [R1, R2, R3];
+    const counts = async (rule: Parameters<Index['status']>[0]) => {
+      const { studies, unprotected } = await index().status(rule);
+      return [studies.protected, unprotected.instances];
+    };
+    expect(await counts({ writeQuorum: 2, replicas })).toEqual([3, 0]);
+    const domainOf = ['here', 'here', 'there'];
+    expect(await counts({ writeQuorum: 2, replicas, domains: 2, domainOf })).toEqual([2, 1]);
+    expect(await counts({ writeQuorum: 3, replicas, domains: 2, domainOf })).toEqual([1, 2]);
+    // R3 is leaving, or is not configured any more.
+    expect(await counts({ writeQuorum: 2, replicas: [R1, R2] })).toEqual([2, 1]);
+    expect(await counts({ writeQuorum: 1, replicas: [R2] })).toEqual([2, 1]);
+    expect(await idsOf(index(), { placedOn: R2 })).toEqual([11, 13]);
+    expect(await idsOf(index(), { placedOn: R3 })).toEqual([12, 13]);
   });
 
   it('remember damage by chunk and replica until it is cleared', async () => {

@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import type { ArchiveContext } from '../../tiering/archive/context.js';
+import { standingOf } from '../../tiering/archive/fleet/fleet.js';
 import { createContext } from '../../tiering/archive/open-archive.js';
 import { extractReplica } from '../../tiering/archive/recovery/extract.js';
 import { MemoryObjectStore } from '../../tiering/cold/memory/memory-object-store.js';
 import type { ObjectStore } from '../../tiering/cold/object-store.js';
-import { ReplicaSet } from '../../tiering/cold/replicas/replica-set.js';
+import { type Replica, ReplicaSet } from '../../tiering/cold/replicas/replica-set.js';
 import { type Clock, systemClock, systemRandom } from '../../tiering/core/clock.js';
 import { parseReplicaName } from '../../tiering/core/ids.js';
 import type { Keyring } from '../../tiering/format/keyring.js';
@@ -26,7 +27,7 @@ export const LIVE = PHANTOMS.filter((one) => one !== DELETED);
 
 type Stores = ReadonlyMap<string, MemoryObjectStore>;
 
-async function copyOf(stores: Stores): Promise<Stores> {
+async function copyOf(stores: Stores): Promise<Map<string, MemoryObjectStore>> {
   const copies = new Map<string, MemoryObjectStore>();
   for (const [name, store] of stores) {
     const copy = new MemoryObjectStore();
@@ -38,12 +39,12 @@ async function copyOf(stores: Stores): Promise<Stores> {
 
 /** One archive at rest. */
 export class RestingArchive {
-  readonly stores: Stores;
+  readonly stores: Map<string, MemoryObjectStore>;
   keyring: Keyring;
   readonly #dir: string;
   readonly #pool: WorkerPool;
 
-  private constructor(dir: string, stores: Stores, keyring: Keyring, pool: WorkerPool) {
+  private constructor(dir: string, stores: Map<string, MemoryObjectStore>, keyring: Keyring, pool: WorkerPool) {
     this.#dir = dir;
     this.stores = stores;
     this.keyring = keyring;
@@ -51,7 +52,7 @@ export class RestingArchive {
   }
 
   static async create(suites = AES_ALONE): Promise<RestingArchive> {
-    const stores: Stores = new Map(REPLICAS.map((name) => [name, new MemoryObjectStore()]));
+    const stores = new Map(REPLICAS.map((name) => [name, new MemoryObjectStore()]));
     const rig = await ArchiveRig.create({
       replicas: REPLICAS,
       writeQuorum: 2,
@@ -87,13 +88,19 @@ export class RestingArchive {
   ): Promise<T> {
     const { life = new Mortality(), clock = systemClock, wrap = (_, store) => store } = options;
     const index = await openSqliteIndex({ path: join(this.#dir, 'filmroom.db') });
-    const replicas = new ReplicaSet(
-      [...this.stores].map(([name, store]) => ({
-        name: parseReplicaName(name),
-        store: wrap(name, new MortalStore(store, life)),
-      })),
-      { writeQuorum: 2, clock, random: systemRandom, archiveId: this.keyring.archiveId },
-    );
+    const members: Replica[] = [];
+    for (const [text, store] of this.stores) {
+      const name = parseReplicaName(text);
+      // As the gateway does: what has left for good is not opened.
+      if ((await standingOf(index, name)).state === 'erased') continue;
+      members.push({ name, store: wrap(text, new MortalStore(store, life)) });
+    }
+    const replicas = new ReplicaSet(members, {
+      writeQuorum: 2,
+      clock,
+      random: systemRandom,
+      archiveId: this.keyring.archiveId,
+    });
     try {
       await replicas.open({ create: false });
       const ctx = createContext(
@@ -113,6 +120,7 @@ export class RestingArchive {
         },
         () => Promise.resolve(),
       );
+      await ctx.fleet.load();
       await ctx.damage.load();
       return await work(ctx);
     } finally {
@@ -122,8 +130,9 @@ export class RestingArchive {
   }
 
   /** What one replica and a keyring give back: exactly what lives, each to the byte, whatever was going on. */
-  async expectWhole(keyring = this.keyring): Promise<void> {
-    for (const store of this.stores.values()) {
+  async expectWhole(keyring = this.keyring, names: readonly string[] = [...this.stores.keys()]): Promise<void> {
+    for (const name of names) {
+      const store = required(this.stores, name);
       const files = new Map<string, Buffer>();
       const report = await extractReplica({
         store,

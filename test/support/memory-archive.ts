@@ -242,6 +242,8 @@ export class MemoryArchive implements Archive {
   recall = unsupported;
   scrub = unsupported;
   repair = unsupported;
+  addReplica = unsupported;
+  drainReplica = unsupported;
   countKeys = unsupported;
   rotateKeys = unsupported;
   removeKey = unsupported;

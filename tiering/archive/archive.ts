@@ -112,6 +112,29 @@ export interface RepairReport {
   readonly failures: readonly JobFailure[];
 }
 
+export interface FillReport {
+  readonly replica: ReplicaName;
+  /** Packs that were copied to it, their bytes, and deletes that it was told. */
+  readonly packs: number;
+  readonly bytes: number;
+  readonly deletes: number;
+  readonly failures: readonly JobFailure[];
+}
+
+export interface DrainReport {
+  readonly replica: ReplicaName;
+  /** Packs that are no longer counted on there (of a plan: that are), and their bytes. */
+  readonly packs: number;
+  readonly bytes: number;
+  /** Of these, those that had to be copied elsewhere first. */
+  readonly moved: number;
+  readonly deletes: number;
+  /** Objects that were removed from it; and those of others that lie there. */
+  readonly erased: number;
+  readonly left: number;
+  readonly failures: readonly JobFailure[];
+}
+
 /** What is wrapped under one key. */
 export interface KeyUse {
   readonly id: string;
@@ -213,6 +236,8 @@ export interface ArchiveStatus {
   readonly replicas: readonly {
     readonly name: ReplicaName;
     readonly state: 'available' | 'unavailable';
+    /** Whether it holds what it ought to (or owes it), is being brought it, or is leaving. */
+    readonly standing: 'member' | 'filling' | 'draining' | 'drained';
     readonly detail: string | null;
     readonly latencyMs: number | null;
   }[];
@@ -281,6 +306,22 @@ export interface Archive extends ImageArchive {
   scrub(options?: JobOptions & { readonly deep?: boolean }): Promise<ScrubReport>;
   /** Mends what is noted: from any good replica, or the hot copy. Pays replica debts too. */
   repair(options?: JobOptions): Promise<RepairReport>;
+  /**
+   * Makes a configured store a replica of this archive and brings it everything that others hold, from replica to replica where there is no hot copy.
+   * Goes on by itself after a restart. INVALID for one that is not configured, UNAVAILABLE when it does not answer or is another's.
+   */
+  addReplica(
+    name: ReplicaName,
+    options?: JobOptions & { readonly bytesPerSecond?: number | null },
+  ): Promise<FillReport>;
+  /**
+   * Takes a replica out: nothing new is placed there, what others lack is brought to them and proven, then it is not counted on. With `erase` its
+   * objects are removed; with `plan` nothing is done. CONFLICT when the others could not keep the rule of placement.
+   */
+  drainReplica(
+    name: ReplicaName,
+    options?: JobOptions & { readonly erase?: boolean; readonly plan?: boolean },
+  ): Promise<DrainReport>;
   /** Which keys there are and what every replica holds under each. */
   countKeys(options?: JobOptions): Promise<KeysReport>;
   /**

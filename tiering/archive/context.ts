@@ -6,6 +6,7 @@ import type { PackId } from '../core/ids.js';
 import type { Keyring } from '../format/keyring.js';
 import type { PackIds } from '../format/pack-id.js';
 import type { Index } from '../index/index.js';
+import type { Fleet } from './fleet/fleet.js';
 import type { KeyHolder } from './keys/key-holder.js';
 import type { PackLocks } from './pacing/pack-locks.js';
 import type { Damage } from './reading/damage.js';
@@ -69,6 +70,7 @@ export interface ArchiveContext {
   readonly index: Index;
   readonly volumes: VolumeSet;
   readonly replicas: ReplicaSet;
+  readonly fleet: Fleet;
   readonly pool: WorkerPool;
   /** As it is now; it changes when keys are rotated. */
   readonly keyring: Keyring;

@@ -11,6 +11,9 @@ import type { Index, InstanceRecord } from '../index/index.js';
 import type { Archive, ArchiveStatus } from './archive.js';
 import { type ArchiveContext, type ArchiveEvent, DEFAULT_POLICY, type Policy } from './context.js';
 import { logFailure } from './failures.js';
+import { drainReplica } from './fleet/drain.js';
+import { addReplica } from './fleet/fill.js';
+import { Fleet, type Standing } from './fleet/fleet.js';
 import { Committer } from './intake/committer.js';
 import { Identities } from './intake/identities.js';
 import { IngestBudget } from './intake/ingest-budget.js';
@@ -65,6 +68,7 @@ export function createContext(
       onReturn: (volume) => onVolume(ctx, volume),
     }),
     replicas: options.replicas,
+    fleet: new Fleet(options.index, options.replicas),
     pool: options.pool,
     get keyring() {
       return keys.ring;
@@ -94,6 +98,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       .finally(() => reconciling.delete(work));
     reconciling.add(work);
   });
+  await ctx.fleet.load();
   await ctx.damage.load();
   await ctx.volumes.open();
   committer = new Committer(ctx, await ctx.index.highestSeq());
@@ -133,6 +138,8 @@ function assemble(
     recall: (selection, options = {}) => recall(ctx, selection, options),
     scrub: (options = {}) => scrub(ctx, options),
     repair: (options = {}) => repair(ctx, options),
+    addReplica: (name, options = {}) => addReplica(ctx, name, options),
+    drainReplica: (name, options = {}) => drainReplica(ctx, name, options),
     countKeys: (options = {}) => countKeys(ctx, options),
     rotateKeys: (options = {}) => rotateKeys(ctx, options),
     removeKey: (key, options = {}) => removeKey(ctx, key, options),
@@ -151,9 +158,8 @@ async function opened(ctx: ArchiveContext, movers: Movers, study: StudyUid): Pro
 }
 
 async function status(ctx: ArchiveContext, committer: Committer): Promise<ArchiveStatus> {
-  const { writeQuorum, names } = ctx.replicas;
   return {
-    index: await ctx.index.status({ writeQuorum, replicas: names }),
+    index: await ctx.index.status(ctx.replicas.rule.data),
     volumes: ctx.volumes.state().map(({ name, state, detail, usage }) => ({
       name,
       state,
@@ -161,11 +167,15 @@ async function status(ctx: ArchiveContext, committer: Committer): Promise<Archiv
       bytesTotal: usage?.bytesTotal ?? null,
       bytesFree: usage?.bytesFree ?? null,
     })),
-    replicas: ctx.replicas.state(),
+    replicas: ctx.replicas.state().map((one) => ({ ...one, standing: shownStanding(ctx.fleet.of(one.name)) })),
     ingest: committer.destination(),
     keys: { fault: ctx.keyring.provider.fault },
     deletesUnread: await unreadDeletes(ctx),
   };
+}
+
+function shownStanding({ state }: Standing): ArchiveStatus['replicas'][number]['standing'] {
+  return state === 'new' || state === 'erased' ? 'member' : state;
 }
 
 /** In the order in which they depend on each other: what is acknowledged is committed before anything below closes. */

@@ -185,6 +185,16 @@ export interface UnfiledStudy {
   readonly lastMs: number;
 }
 
+/** `writeQuorum` placements on `replicas`, in `domains` distinct failure domains, make a pack protected. */
+export interface ProtectionRule {
+  readonly writeQuorum: number;
+  readonly replicas: readonly ReplicaName[];
+  /** Default: 1. */
+  readonly domains?: number;
+  /** The failure domain of each of `replicas`, in their order. */
+  readonly domainOf?: readonly string[];
+}
+
 export interface IndexStatus {
   /** Studies with a hot byte; of which every pack has W placements; studies with no hot byte. */
   readonly studies: { readonly total: number; readonly hot: number; readonly protected: number; readonly cold: number };
@@ -226,6 +236,8 @@ export interface PackFilter {
   readonly volume?: VolumeName;
   /** Lacks a placement on at least one of these. */
   readonly lackingOn?: readonly ReplicaName[];
+  /** Has a placement there. */
+  readonly placedOn?: ReplicaName;
   /** Has placements on at least this many replicas. */
   readonly placementsMin?: number;
   readonly createdBeforeMs?: number;
@@ -365,8 +377,8 @@ export interface Index {
   unknownObjects(names: readonly ObjectKey[]): Promise<readonly ObjectKey[]>;
 
   // -- state of the whole
-  /** `writeQuorum` placements make a pack protected; debts are counted against `replicas`. */
-  status(options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] }): Promise<IndexStatus>;
+  /** What is protected by this rule; debts are counted against its replicas. */
+  status(rule: ProtectionRule): Promise<IndexStatus>;
   setting(key: string): Promise<string | undefined>;
   setSetting(key: string, value: string): Promise<void>;
   /** Resolves when everything committed before the call survives a power cut. */

@@ -11,9 +11,15 @@ import { EXIT } from '../exit.js';
 import { formatBytes, formatTable, plural } from '../format.js';
 import { finish, type Io, print, printJson } from '../io.js';
 import { serverCommand, withServer } from '../server-command.js';
+import { addCommand, drainCommand } from './replica-fleet.js';
 
 export function replicaCommand(io: Io): Command {
-  return new Command('replica').description('look at replicas').addCommand(listCommand(io)).addCommand(testCommand(io));
+  return new Command('replica')
+    .description('look at replicas, take them in and out')
+    .addCommand(listCommand(io))
+    .addCommand(testCommand(io))
+    .addCommand(addCommand(io))
+    .addCommand(drainCommand(io));
 }
 
 function listCommand(io: Io): Command {
@@ -24,9 +30,9 @@ function listCommand(io: Io): Command {
       const { replicas } = await client.status();
       if (json) printJson(io, { replicas });
       else {
-        const rows = replicas.map(({ name, state, latencyMs, debt, detail }) => [
+        const rows = replicas.map(({ name, state, standing, latencyMs, debt, detail }) => [
           name,
-          state,
+          standing === 'member' ? state : `${state}, ${standing}`,
           latencyMs === null ? '' : `${latencyMs.toFixed(0)} ms`,
           debt.packs === 0 ? 'nothing' : `${plural(debt.packs, 'pack')}, ${formatBytes(debt.bytes)}`,
           detail ?? '',

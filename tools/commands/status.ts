@@ -55,7 +55,7 @@ export function describeStatus(status: StatusView): string {
       ['REPLICA', 'STATE', 'OWED', ''],
       ...status.replicas.map((one) => [
         one.name,
-        one.state,
+        one.standing === 'member' ? one.state : `${one.state}, ${one.standing}`,
         one.debt.packs === 0 ? 'nothing' : `${plural(one.debt.packs, 'pack')}, ${formatBytes(one.debt.bytes)}`,
         one.detail ?? '',
       ]),

@@ -3,7 +3,7 @@
 // lies on replicas the new one is on the write quorum before the index points there (I5), so at no moment is less known to be safe.
 import { levelAttributesOfJson } from '../../../dicom/level-attributes.js';
 import { ArchiveError, codeOf } from '../../core/errors.js';
-import type { PackId } from '../../core/ids.js';
+import type { PackId, ReplicaName } from '../../core/ids.js';
 import { RESOLVE_ATTEMPTS_MAX } from '../../core/limits.js';
 import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
@@ -15,7 +15,7 @@ import type { Retries } from '../pacing/retries.js';
 import { inflateJson } from '../packs/bundles.js';
 import { unreadDeletes } from '../removal/provisional.js';
 import { evictPack } from '../tiers/evict.js';
-import { protectHeld } from '../tiers/protect.js';
+import { protectHeld, reachable } from '../tiers/protect.js';
 import { contentsOf, inReadingOrder } from './merge.js';
 import { buildPack, buildPackInMemory, type Fileable, planPacks } from './pack-builder.js';
 
@@ -84,8 +84,7 @@ async function moveOut(
   pace: Pace | undefined,
 ): Promise<void> {
   // Not begun in vain: it would be read and written again at every attempt.
-  const up = ctx.replicas.state().filter(({ state }) => state === 'available').length;
-  if (record.placements.length > 0) mustBeOnQuorum(ctx, up);
+  if (record.placements.length > 0) mustBeOnQuorum(ctx, reachable(ctx));
   for (const group of planPacks(instances)) {
     signal?.throwIfAborted();
     const bytes = group.reduce((sum, one) => sum + one.end - one.start, 0);
@@ -142,7 +141,7 @@ async function moveToReplicas(
   await ctx.locks.run(id, async () => {
     const { tar, pack, members, bundles } = await buildPackInMemory(ctx, id, instances);
     const { createdMs } = pack;
-    const quorum = ctx.replicas.writeQuorum;
+    const quorum = ctx.replicas.rule.writeQuorum;
     const sealed = await sealToQuorum(ctx, { id, kind: 'pack', createdMs, tar, members, bundles, quorum });
     const attributes = await Promise.all(
       instances.map(async ({ metadata }) => levelAttributesOfJson((await inflateJson(metadata)).toString('utf8'))),
@@ -151,11 +150,8 @@ async function moveToReplicas(
   });
 }
 
-function mustBeOnQuorum(ctx: ArchiveContext, held: number): void {
-  const { writeQuorum } = ctx.replicas;
-  if (held >= writeQuorum) return;
-  throw new ArchiveError(
-    'UNAVAILABLE',
-    `a pack that is written anew must be on ${writeQuorum} replicas, ${held} can be had; the old one stays`,
-  );
+function mustBeOnQuorum(ctx: ArchiveContext, held: readonly ReplicaName[]): void {
+  const { rule } = ctx.replicas;
+  if (rule.isMet(held)) return;
+  throw new ArchiveError('UNAVAILABLE', `a pack that is written anew is ${rule.shortfall(held)}; the old one stays`);
 }

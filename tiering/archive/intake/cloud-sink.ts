@@ -24,8 +24,8 @@ export class CloudSink {
 
   /** Whether enough replicas answer for a batch to be acknowledged. */
   available(): boolean {
-    const up = this.#ctx.replicas.state().filter((r) => r.state === 'available').length;
-    return up >= this.#quorum();
+    const up = this.#ctx.replicas.state().flatMap((r) => (r.state === 'available' ? [r.name] : []));
+    return this.#ctx.replicas.rule.isMet(up, this.#quorum());
   }
 
   /** Takes instances; each is resolved or rejected by itself. */
@@ -47,7 +47,7 @@ export class CloudSink {
   }
 
   #quorum(): number {
-    return this.#ctx.policy.cloudDirectQuorum ?? this.#ctx.replicas.writeQuorum;
+    return this.#ctx.policy.cloudDirectQuorum ?? this.#ctx.replicas.rule.writeQuorum;
   }
 
   async #flushLater(): Promise<void> {

@@ -34,15 +34,16 @@ export async function sealToQuorum(
     keyring: ctx.keyring,
     random: ctx.random,
   });
-  const holders = new Set<ReplicaName>(ctx.replicas.names);
+  const holders = new Set<ReplicaName>(ctx.replicas.targets);
   const put = async (...args: Parameters<typeof ctx.replicas.putQuorum>) => {
     // The index has nothing of the pack yet: what a failed batch leaves on a replica is known and leaves it again.
     await ctx.index.announceObjects([args[0]]);
-    for (const [replica, result] of await ctx.replicas.putQuorum(...args)) {
-      if (result !== 'stored') holders.delete(replica);
-    }
-    if (holders.size < pack.quorum) {
-      throw new ArchiveError('UNAVAILABLE', `only ${holders.size} of ${pack.quorum} replicas took the batch`);
+    const [name, body, known] = args;
+    const results = await ctx.replicas.putQuorum(name, body, { ...known, quorum: pack.quorum });
+    for (const replica of holders) if (results.get(replica) !== 'stored') holders.delete(replica);
+    const { rule } = ctx.replicas;
+    if (!rule.isMet(holders, pack.quorum)) {
+      throw new ArchiveError('UNAVAILABLE', `the batch was taken ${rule.shortfall(holders)}`);
     }
   };
 

@@ -73,14 +73,15 @@ function nameOf(pack: PackId, number: number, chunk: SealedChunk) {
 }
 
 /** Replicas that are asked last: those that never held the pack whole, and those whose copy of this chunk is known to be bad. */
-function poorReplicas(ctx: ArchiveContext, record: PackRecord, chunk: number): ReadonlySet<ReplicaName> {
+export function poorReplicas(ctx: ArchiveContext, record: PackRecord, chunk: number): ReadonlySet<ReplicaName> {
   const bad = ctx.damage.of(record.id, chunk);
   const placed = new Set(record.placements.map((p) => p.replica));
   if (bad.size === 0 && ctx.replicas.names.every((name) => placed.has(name))) return bad;
   return new Set(ctx.replicas.names.filter((name) => bad.has(name) || !placed.has(name)));
 }
 
-function noteFault(
+/** Notes for repair what was found missing or corrupt on the way; of a replica that never had the pack it says nothing. */
+export function noteFault(
   ctx: ArchiveContext,
   record: PackRecord,
   chunk: number,

@@ -32,8 +32,7 @@ export async function collectGarbage(ctx: ArchiveContext, signal?: AbortSignal):
 
 /** What was thrown away may be the last copy, on the replicas, of something that was filed anew and is not there yet. */
 async function allIsProtected(ctx: ArchiveContext, beforeMs: number): Promise<boolean> {
-  const { writeQuorum, names } = ctx.replicas;
-  const { oldestArrivedMs } = (await ctx.index.status({ writeQuorum, replicas: names })).unprotected;
+  const { oldestArrivedMs } = (await ctx.index.status(ctx.replicas.rule.data)).unprotected;
   return oldestArrivedMs === null || oldestArrivedMs >= beforeMs;
 }
 

@@ -41,23 +41,19 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
   for (const id of await idsOf(ctx, { hot: ['missing'], placementsMin: 1 })) {
     await attempt(id, 'recalling lost hot copies', () => recallPack(ctx, id, options.signal));
   }
-  const told = await payTombstones(ctx, ctx.replicas.names, options.signal);
+  const told = await payTombstones(ctx, ctx.replicas.targets, options.signal);
   repaired += told.paid;
   bytes += told.bytes;
   for (const [replica, error] of told.failed) failures.push(jobFailure(ctx, `deletes on ${replica}`, error));
   progress('telling replicas of deletes');
-  const lacking = await idsOf(ctx, { placementsMin: 1, lackingOn: ctx.replicas.names });
+  const lacking = await idsOf(ctx, { placementsMin: 1, lackingOn: ctx.replicas.targets });
   for (const id of lacking) {
     await attempt(id, 'paying debts', async () => {
       const before = await ctx.catalog.fresh(id);
-      const held = await protectPack(ctx, id, options.signal);
-      if (held < ctx.replicas.names.length) {
-        throw new ArchiveError(
-          'UNAVAILABLE',
-          `${held} of ${ctx.replicas.names.length} replicas hold it; the others do not answer`,
-        );
-      }
-      return (held - before.placements.length) * before.bytes;
+      const held = await protectPack(ctx, id, options);
+      const away = ctx.replicas.targets.filter((name) => !held.includes(name));
+      if (away.length > 0) throw new ArchiveError('UNAVAILABLE', `${away.join(', ')} lacks it and does not answer`);
+      return (held.length - before.placements.length) * before.bytes;
     });
   }
   const garbage = await collectGarbage(ctx, options.signal);

@@ -97,8 +97,7 @@ class Erasing {
   }
 
   async #status() {
-    const { writeQuorum, names } = this.#ctx.replicas;
-    return this.#ctx.index.status({ writeQuorum, replicas: names });
+    return this.#ctx.index.status(this.#ctx.replicas.rule.data);
   }
 
   /** What is appended to cannot be emptied. */
@@ -128,9 +127,13 @@ class Erasing {
       await this.#attempt(record.id, async () => {
         await fileStudy(this.#ctx, study, signal);
       });
-      for await (const { id } of this.#ctx.index.packs({ study, kind: 'pack', lackingOn: this.#ctx.replicas.names })) {
+      for await (const { id } of this.#ctx.index.packs({
+        study,
+        kind: 'pack',
+        lackingOn: this.#ctx.replicas.targets,
+      })) {
         await this.#attempt(id, async () => {
-          await protectPack(this.#ctx, id, signal);
+          await protectPack(this.#ctx, id, { signal });
         });
       }
     }

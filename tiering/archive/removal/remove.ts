@@ -41,7 +41,7 @@ export async function remove(remover: Remover, scope: Scope, signal?: AbortSigna
   await ctx.index.commitDurable();
   let pending = 0;
   await forEachLimited(records, SENT_AT_ONCE, async (record) => {
-    if ((await sendTombstone(ctx, record, signal)) < ctx.replicas.writeQuorum) pending += 1;
+    if (!ctx.replicas.rule.isMet(await sendTombstone(ctx, record, signal))) pending += 1;
   });
   const left = await firstOf(ctx, { study: scope.study }, Number.POSITIVE_INFINITY, 1);
   return {

@@ -6,22 +6,22 @@ import type { StoredTombstone, TombstoneRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
 
-/** Writes one to all replicas at once. Resolves with how many hold it for sure; fewer than the quorum is not an error: it is owed. */
+/** Writes one to all replicas at once. Resolves with those that hold it for sure; fewer than the quorum is not an error: it is owed. */
 export async function sendTombstone(
   ctx: ArchiveContext,
   record: TombstoneRecord,
   signal: AbortSignal | undefined,
-): Promise<number> {
+): Promise<readonly ReplicaName[]> {
   const { name, object } = record;
   try {
     const results = await ctx.replicas.putQuorum(name, object, { sha256: hashIn(name), signal });
     const held = [...results].flatMap(([replica, result]) => (result === 'stored' ? [replica] : []));
     for (const replica of held) await ctx.index.setTombstonePlacement(name, replica);
-    return held.length;
+    return held;
   } catch (error) {
     // The delete itself is done and stays; only that all replicas know of it takes longer.
     logFailure(ctx, 'delete-not-on-quorum', error);
-    return 0;
+    return [];
   }
 }
 

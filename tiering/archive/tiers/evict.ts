@@ -1,7 +1,7 @@
 // Evict: delete the hot copy of a pack that is proven elsewhere. The proof comes first, the index
 // commit that makes the pack cold is durable before the unlink, and open readers read on (I5).
 import { ArchiveError, hasCode } from '../../core/errors.js';
-import type { PackId } from '../../core/ids.js';
+import type { PackId, ReplicaName } from '../../core/ids.js';
 import { PROOF_AGE_MS_MAX } from '../../core/limits.js';
 import { releaseBuffer } from '../../core/release.js';
 import type { PackRecord } from '../../index/index.js';
@@ -14,11 +14,9 @@ export async function evictPack(ctx: ArchiveContext, id: PackId, signal?: AbortS
     const record = await ctx.catalog.fresh(id);
     if (record.hot !== 'present' || record.volume === null) return;
     const proven = await provenPlacements(ctx, record, signal);
-    if (proven < ctx.replicas.writeQuorum) {
-      throw new ArchiveError(
-        'CONFLICT',
-        `pack ${id} is proven on ${proven} replicas, ${ctx.replicas.writeQuorum} are needed: its hot copy is kept`,
-      );
+    const { rule } = ctx.replicas;
+    if (!rule.isMet(proven)) {
+      throw new ArchiveError('CONFLICT', `pack ${id} is proven ${rule.shortfall(proven)}: its hot copy is kept`);
     }
     const volume = ctx.volumes.readable(record.volume);
     if (volume === null) throw new ArchiveError('UNAVAILABLE', `volume ${record.volume} is not available`);
@@ -28,18 +26,19 @@ export async function evictPack(ctx: ArchiveContext, id: PackId, signal?: AbortS
   });
 }
 
-/** How many replicas hold the pack with a proof that is young enough; old proofs are made again first. */
-async function provenPlacements(
+/** Replicas that hold the pack with a proof that is young enough; old proofs are made again first. Those that are leaving or gone are not asked. */
+export async function provenPlacements(
   ctx: ArchiveContext,
   record: PackRecord,
   signal: AbortSignal | undefined,
-): Promise<number> {
-  let proven = 0;
+): Promise<readonly ReplicaName[]> {
+  const proven: ReplicaName[] = [];
   for (const { replica, verifiedMs } of record.placements) {
+    if (!ctx.replicas.targets.includes(replica)) continue;
     if (record.seal?.chunks.some((_, n) => ctx.damage.of(record.id, n).has(replica)) === true) continue;
     if (ctx.damage.of(record.id, -1).has(replica)) continue;
     if (ctx.clock.nowMs() - verifiedMs <= PROOF_AGE_MS_MAX || (await proveAgain(ctx, record, replica, signal)))
-      proven += 1;
+      proven.push(replica);
   }
   return proven;
 }
@@ -47,7 +46,7 @@ async function provenPlacements(
 async function proveAgain(
   ctx: ArchiveContext,
   record: PackRecord,
-  replica: PackRecord['placements'][number]['replica'],
+  replica: ReplicaName,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const names = [...(record.seal?.chunks.map((c) => c.name) ?? []), record.manifest?.name ?? null];

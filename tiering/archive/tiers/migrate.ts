@@ -41,12 +41,10 @@ export async function migrate(
         job.step = 'protecting';
         // Deleted since it was planned: there is nothing to keep.
         if ((await ctx.index.pack(record.id))?.liveInstances === 0) return;
-        const held = await protectPack(ctx, record.id, options.signal);
-        if (held < ctx.replicas.writeQuorum) {
-          throw new ArchiveError(
-            'UNAVAILABLE',
-            `pack ${record.id} is on ${held} replicas, ${ctx.replicas.writeQuorum} are needed`,
-          );
+        const held = await protectPack(ctx, record.id, options);
+        const { rule } = ctx.replicas;
+        if (!rule.isMet(held)) {
+          throw new ArchiveError('UNAVAILABLE', `pack ${record.id} is ${rule.shortfall(held)}`);
         }
         if (options.keepHot !== true && record.hot === 'present') {
           await evictPack(ctx, record.id, options.signal);

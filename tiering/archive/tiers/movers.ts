@@ -9,6 +9,7 @@ import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
 import { compactDuePacks } from '../filing/compact.js';
 import { fileDueStudies } from '../filing/packer.js';
+import { goOnFilling } from '../fleet/fill.js';
 import type { Committer } from '../intake/committer.js';
 import { Pace } from '../pacing/pace.js';
 import { Retries } from '../pacing/retries.js';
@@ -20,7 +21,7 @@ import type { EmptyPacks } from '../removal/empty-packs.js';
 import { readLateDeletes } from '../removal/provisional.js';
 import { payTombstones } from '../removal/send-tombstones.js';
 import { evictPack } from './evict.js';
-import { protectPack } from './protect.js';
+import { protectPack, reachable } from './protect.js';
 import { recallPack } from './recall.js';
 
 /** Opened packs waiting for a recall; the oldest are forgotten beyond it: the next reader asks again. */
@@ -60,6 +61,7 @@ export class Movers {
       this.#loop('recall', moverIntervalMs, (signal) => this.#recallOpened(signal)),
       this.#loop('compact', UPKEEP_MS, (signal) => compactDuePacks(this.#ctx, this.#retries, this.#pace, signal)),
       this.#loop('collect-garbage', UPKEEP_MS, (signal) => this.#collect(signal)),
+      this.#loop('fill', UPKEEP_MS, (signal) => goOnFilling(this.#ctx, this.#pace, signal)),
       this.#loop('scrub', UPKEEP_MS, (signal) => this.#scrubWhenDue(signal)),
       this.#loop('probe', probeIntervalMs, () => this.#probe()),
     );
@@ -105,13 +107,9 @@ export class Movers {
 
   /** What replicas do not know of deletes, and what only they know. */
   async #tellDeletes(signal: AbortSignal): Promise<void> {
-    const up = this.#ctx.replicas.state().filter((r) => r.state === 'available' && this.#retries.mayTry(r.name));
-    const { failed } = await payTombstones(
-      this.#ctx,
-      up.map(({ name }) => name),
-      signal,
-    );
-    for (const { name } of up) {
+    const up = reachable(this.#ctx).filter((name) => this.#retries.mayTry(name));
+    const { failed } = await payTombstones(this.#ctx, up, signal);
+    for (const name of up) {
       if (!failed.has(name)) this.#retries.succeeded(name);
     }
     for (const [replica, error] of failed) {
@@ -147,7 +145,7 @@ export class Movers {
 
 /** Packs that are due and lack a replica that answers, oldest first. */
 async function protectDue(ctx: ArchiveContext, retries: Retries, pace: Pace, signal: AbortSignal): Promise<void> {
-  const up = ctx.replicas.state().flatMap((r) => (r.state === 'available' ? [r.name] : []));
+  const up = reachable(ctx).filter((name) => !ctx.fleet.isFilling(name));
   if (up.length === 0) return;
   const createdBeforeMs = ctx.clock.nowMs() - ctx.policy.protectAfterMs;
   const due: PackId[] = [];
@@ -161,7 +159,7 @@ async function protectDue(ctx: ArchiveContext, retries: Retries, pace: Pace, sig
   for (const id of due) {
     signal.throwIfAborted();
     try {
-      await protectPack(ctx, id, signal, pace);
+      await protectPack(ctx, id, { signal, pace });
       retries.succeeded(id);
     } catch (error) {
       signal.throwIfAborted();
@@ -194,7 +192,7 @@ async function evictFrom(
     kind: 'pack',
     hot: ['present'],
     volume: volume.name,
-    placementsMin: ctx.replicas.writeQuorum,
+    placementsMin: ctx.replicas.rule.writeQuorum,
     order: 'accessed',
   } as const;
   for await (const record of ctx.index.packs({ ...filter, createdBeforeMs })) {

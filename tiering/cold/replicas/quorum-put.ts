@@ -7,6 +7,7 @@ import { abortedError, orAborted, throwIfAborted } from '../checks.js';
 import { STRAGGLER_MS_MIN, STRAGGLER_MS_UNKNOWN } from '../limits.js';
 import type { PutOptions } from '../object-store.js';
 import type { GuardedReplica } from './guarded-replica.js';
+import type { PlacementRule } from './placement-rule.js';
 
 export type PutResults = ReadonlyMap<ReplicaName, 'stored' | ArchiveError>;
 
@@ -17,12 +18,12 @@ interface Writer {
 }
 
 /**
- * Rejects when fewer than `quorum` stored it: UNAVAILABLE, or the one code that all failures share. What is `stored` in the
+ * Rejects when those that stored it are not enough by the rule (and `quorum`, in place of its own): UNAVAILABLE, or the one code that all failures share. What is `stored` in the
  * result is durable there; a replica that had not finished within its time is UNAVAILABLE in it, and may have the object all the same.
  */
 export async function putQuorum(
   replicas: readonly GuardedReplica[],
-  quorum: number,
+  { rule, quorum }: { readonly rule: PlacementRule; readonly quorum?: number | undefined },
   clock: Clock,
   object: { readonly key: ObjectKey; readonly body: Uint8Array },
   options: PutOptions = {},
@@ -31,7 +32,7 @@ export async function putQuorum(
   throwIfAborted(signal);
   const results = new Map<ReplicaName, 'stored' | ArchiveError>();
   const began = clock.monotonicMs();
-  let stored = 0;
+  const stored: ReplicaName[] = [];
   let onQuorum: () => void = () => undefined;
   const reached = new Promise<void>((resolve) => {
     onQuorum = resolve;
@@ -43,8 +44,8 @@ export async function putQuorum(
         // After its time was over the answer is out already: what it stored late is found by the next look.
         if (results.has(replica.name)) return;
         results.set(replica.name, 'stored');
-        stored += 1;
-        if (stored >= quorum) onQuorum();
+        stored.push(replica.name);
+        if (rule.isMet(stored, quorum)) onQuorum();
       },
       (error: unknown) => {
         if (!results.has(replica.name)) results.set(replica.name, asArchiveError(error, controller.signal));
@@ -71,9 +72,9 @@ export async function putQuorum(
   } finally {
     signal?.removeEventListener('abort', onAbort);
   }
-  if (stored >= quorum) return results;
+  if (rule.isMet(stored, quorum)) return results;
   if (signal?.aborted) throw abortedError(signal);
-  throw shortOfQuorum(object.key, results, stored, quorum);
+  throw shortOfQuorum(object.key, results, rule.shortfall(stored));
 }
 
 /** Gives those still writing their fair time: three times what their writes take, by their own record. Resolves with the time given. */
@@ -99,14 +100,14 @@ function asArchiveError(error: unknown, signal: AbortSignal): ArchiveError {
   return new ArchiveError('INTERNAL', String(known), { cause: known });
 }
 
-function shortOfQuorum(key: ObjectKey, results: PutResults, stored: number, quorum: number): ArchiveError {
+function shortOfQuorum(key: ObjectKey, results: PutResults, shortfall: string): ArchiveError {
   const failures = [...results].flatMap(([name, result]) => (result === 'stored' ? [] : [{ name, error: result }]));
   const codes = new Set(failures.map(({ error }) => codeOf(error)));
   const [only] = codes;
   const told = failures.map(({ name, error }) => `${name}: ${error.message}`).join('; ');
   return new ArchiveError(
     codes.size === 1 && only !== undefined ? only : 'UNAVAILABLE',
-    `put ${key}: stored on ${stored} replicas of the ${quorum} that are needed (${told})`,
+    `put ${key}: stored ${shortfall} (${told})`,
     { cause: new AggregateError(failures.map(({ error }) => error)) },
   );
 }

@@ -10,16 +10,18 @@ import { ComposedStore } from './composed-store.js';
 import { firstGood } from './first-good.js';
 import { GuardedReplica, type ReplicaState } from './guarded-replica.js';
 import { SMALL_READ_BYTES_MAX, type Work } from './latency.js';
+import { type Member, PlacementRule } from './placement-rule.js';
 import { type PutResults, putQuorum } from './quorum-put.js';
 
-export interface Replica {
-  readonly name: ReplicaName;
+export interface Replica extends Member {
   readonly store: ObjectStore;
 }
 
 export interface ReplicaSetOptions {
   /** Copies that make an object durable, 1 to the number of replicas. */
   readonly writeQuorum: number;
+  /** Distinct failure domains that these copies must lie in; default 1. */
+  readonly domains?: number;
   readonly clock: Clock;
   readonly random: Random;
   /** What every replica's `config` must name. */
@@ -35,24 +37,61 @@ export interface ReadOptions {
 }
 
 export class ReplicaSet {
-  readonly names: readonly ReplicaName[];
-  readonly writeQuorum: number;
-  readonly #guards: readonly GuardedReplica[];
+  #guards: readonly GuardedReplica[];
+  #rule: PlacementRule;
+  readonly #members: readonly Member[];
   readonly #clock: Clock;
 
   /** INVALID for no replicas, two of one name, or a quorum that cannot be. Asks nothing of any replica. */
   constructor(replicas: readonly Replica[], options: ReplicaSetOptions) {
-    const { writeQuorum, clock } = options;
-    this.names = replicas.map(({ name }) => name);
-    if (replicas.length === 0 || new Set(this.names).size !== replicas.length) {
+    const { writeQuorum, domains, clock } = options;
+    if (replicas.length === 0 || new Set(replicas.map(({ name }) => name)).size !== replicas.length) {
       throw new ArchiveError('INVALID', 'replicas need names of their own, and there must be at least one');
     }
-    if (!Number.isInteger(writeQuorum) || writeQuorum < 1 || writeQuorum > replicas.length) {
-      throw new ArchiveError('INVALID', `a write quorum of ${writeQuorum} of ${replicas.length} replicas cannot be`);
-    }
-    this.writeQuorum = writeQuorum;
+    this.#rule = new PlacementRule(replicas, writeQuorum, domains);
+    this.#members = replicas.map(({ name, domain }) => ({ name, domain }));
     this.#clock = clock;
     this.#guards = replicas.map(({ name, store }) => new GuardedReplica(name, store, options));
+  }
+
+  /** All of them, those that are leaving too. */
+  get names(): readonly ReplicaName[] {
+    return this.#guards.map(({ name }) => name);
+  }
+
+  /** When copies are enough, counted over the replicas that stay. */
+  get rule(): PlacementRule {
+    return this.#rule;
+  }
+
+  /** Those that ought to hold everything: all but the ones that are leaving. */
+  get targets(): readonly ReplicaName[] {
+    return this.#rule.names;
+  }
+
+  /** From now on nothing is placed on it and what it holds counts for nothing; it is still read. INVALID when the others are too few. Idempotent. */
+  leave(name: ReplicaName): void {
+    if (this.targets.includes(name)) this.#rule = this.#rule.without(name);
+  }
+
+  /** Takes `leave` back. */
+  stay(name: ReplicaName): void {
+    if (this.targets.includes(name)) return;
+    const staying = this.#members.filter((one) => one.name === name || this.targets.includes(one.name));
+    this.#rule = new PlacementRule(staying, this.#rule.writeQuorum, this.#rule.domains);
+  }
+
+  /** Forgets a replica that has left, and closes its store. */
+  async retire(name: ReplicaName): Promise<void> {
+    this.leave(name);
+    const gone = this.#guards.find((replica) => replica.name === name);
+    this.#guards = this.#guards.filter((replica) => replica !== gone);
+    await gone?.close();
+  }
+
+  /** Makes an empty store a replica of this archive (`README.txt`, `config`), or looks whose it is. UNAVAILABLE when it cannot be. */
+  async create(name: ReplicaName, signal?: AbortSignal): Promise<void> {
+    await this.#guard(name).open(true, signal);
   }
 
   /**
@@ -66,6 +105,10 @@ export class ReplicaSet {
 
   /** One replica behind its guard. INVALID for a name that is not configured. */
   store(name: ReplicaName): ObjectStore {
+    return this.#guard(name);
+  }
+
+  #guard(name: ReplicaName): GuardedReplica {
     const found = this.#guards.find((replica) => replica.name === name);
     if (found === undefined) throw new ArchiveError('INVALID', `no replica is named ${name}`);
     return found;
@@ -91,17 +134,25 @@ export class ReplicaSet {
   }
 
   /**
-   * Writes to all replicas at once. Resolves when all have settled, or when the quorum has stored it and the rest had a fair
+   * Writes at once to all replicas that stay. Resolves when all have settled, or when the quorum has stored it and the rest had a fair
    * time; says of each what became of it. Rejects with UNAVAILABLE (or the one code all failures share, such as FULL)
    * when fewer than the quorum stored it. `body` must not be changed or transferred until a while after: a late write may still read it.
    */
   async putQuorum(
     key: ObjectKey,
     body: Uint8Array,
-    options: { readonly sha256?: Sha256; readonly signal?: AbortSignal | undefined } = {},
+    options: {
+      readonly sha256?: Sha256;
+      readonly signal?: AbortSignal | undefined;
+      /** In place of the write quorum. */
+      readonly quorum?: number;
+    } = {},
   ): Promise<PutResults> {
     checkBody(body);
-    return putQuorum(this.#guards, this.writeQuorum, this.#clock, { key, body }, options);
+    const { quorum, ...rest } = options;
+    const rule = this.#rule;
+    const staying = this.#guards.filter(({ name }) => rule.names.includes(name));
+    return putQuorum(staying, { rule, quorum }, this.#clock, { key, body }, rest);
   }
 
   state(): readonly ReplicaState[] {
@@ -118,7 +169,7 @@ export class ReplicaSet {
   asObjectStore(): ObjectStore {
     return new ComposedStore({
       guards: this.#guards,
-      writeQuorum: this.writeQuorum,
+      writeQuorum: this.#rule.writeQuorum,
       anyOf: (what, signal, run) => this.#any(what, 'small', { signal }, run),
       putQuorum: (key: ObjectKey, body: Uint8Array, options: PutOptions) => this.putQuorum(key, body, options),
     });

@@ -177,6 +177,12 @@ export class PackReader {
         filter.dispensable,
       );
     }
+    if (filter.placedOn !== undefined) {
+      add(
+        'p.id IN (SELECT l.pack FROM placements l JOIN replicas r ON r.id = l.replica WHERE r.name = ?)',
+        filter.placedOn,
+      );
+    }
     if (filter.lackingOn !== undefined) this.#addLacking(filter.lackingOn, add);
     return { conditions, values };
   }

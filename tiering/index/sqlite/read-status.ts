@@ -1,9 +1,10 @@
 // The numbers of the dashboard, from counters that the writer keeps: no instance is looked at.
 import type { Database } from 'better-sqlite3';
 import type { ReplicaName } from '../../core/ids.js';
-import type { IndexStatus } from '../index.js';
+import type { IndexStatus, ProtectionRule } from '../index.js';
 import type { ErasureReader } from './read-erasures.js';
 import type { PackReader } from './read-packs.js';
+import { protectionOf } from './read-protection.js';
 import { HELD_OF_RECORD, perhapsLacking } from './read-tombstones.js';
 
 /** Packs that ought to lie on every replica: filed ones, and trays that were sent to the cloud. */
@@ -20,30 +21,31 @@ interface PackTotals {
 
 /**
  * Counts over studies and packs. `bytes.hot`: packs with a hot copy; `bytes.cold`: those with none. A study is protected when
- * it is hot and each of its packs has `writeQuorum` placements.
+ * it is hot and each of its packs is.
  */
 export function readStatus(
   db: Database,
   packs: PackReader,
   erasures: ErasureReader,
-  options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] },
+  rule: ProtectionRule,
 ): IndexStatus {
+  const { lacking, study } = protectionOf(packs, rule);
   const studies = db
-    .prepare<[number], { total: number; hot: number; safe: number }>(
+    .prepare<unknown[], { total: number; hot: number; safe: number }>(
       `SELECT count(*) AS total, coalesce(sum(packs_hot > 0), 0) AS hot,
-         coalesce(sum(packs_hot > 0 AND placements_min >= ?), 0) AS safe FROM studies`,
+         coalesce(sum(packs_hot > 0 AND ${study.sql}), 0) AS safe FROM studies s`,
     )
-    .get(options.writeQuorum) ?? { total: 0, hot: 0, safe: 0 };
+    .get(...study.values) ?? { total: 0, hot: 0, safe: 0 };
   const totals = db
-    .prepare<[number, number, number], PackTotals>(
+    .prepare<unknown[], PackTotals>(
       `SELECT coalesce(sum(CASE WHEN hot IN ('open', 'present') THEN bytes END), 0) AS hotBytes,
          coalesce(sum(CASE WHEN hot NOT IN ('open', 'present') THEN bytes END), 0) AS coldBytes,
          coalesce(sum(live_instances), 0) AS instances,
-         coalesce(sum(CASE WHEN placements < ? THEN live_instances END), 0) AS openInstances,
-         coalesce(sum(CASE WHEN placements < ? THEN live_bytes END), 0) AS openBytes,
-         min(CASE WHEN placements < ? THEN oldest_ms END) AS oldestMs FROM packs`,
+         coalesce(sum(CASE WHEN open THEN live_instances END), 0) AS openInstances,
+         coalesce(sum(CASE WHEN open THEN live_bytes END), 0) AS openBytes,
+         min(CASE WHEN open THEN oldest_ms END) AS oldestMs FROM (SELECT p.*, ${lacking.sql} AS open FROM packs p)`,
     )
-    .get(options.writeQuorum, options.writeQuorum, options.writeQuorum);
+    .get(...lacking.values);
   return {
     studies: { total: studies.total, hot: studies.hot, protected: studies.safe, cold: studies.total - studies.hot },
     bytes: { hot: totals?.hotBytes ?? 0, cold: totals?.coldBytes ?? 0 },
@@ -53,24 +55,21 @@ export function readStatus(
       bytes: totals?.openBytes ?? 0,
       oldestArrivedMs: totals?.oldestMs ?? null,
     },
-    deletes: readDeletes(db, options),
+    deletes: readDeletes(db, rule),
     erasurePending: erasures.pending(),
-    debt: readDebt(db, packs, options.replicas),
+    debt: readDebt(db, packs, rule.replicas),
   };
 }
 
 /** Deletes that are not everywhere yet: few rows, and none in an archive whose replicas all answer. */
-function readDeletes(
-  db: Database,
-  options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] },
-): IndexStatus['deletes'] {
+function readDeletes(db: Database, rule: ProtectionRule): IndexStatus['deletes'] {
   const row = db
     .prepare<[number, string, number], { pending: number; owed: number }>(
       `SELECT coalesce(sum(held < ?), 0) AS pending, count(*) AS owed FROM (
-         SELECT (${HELD_OF_RECORD}) AS held FROM tombstone_records t WHERE ${perhapsLacking(db, options.replicas)}
+         SELECT (${HELD_OF_RECORD}) AS held FROM tombstone_records t WHERE ${perhapsLacking(db, rule.replicas)}
        ) WHERE held < ?`,
     )
-    .get(options.writeQuorum, JSON.stringify(options.replicas), new Set(options.replicas).size);
+    .get(rule.writeQuorum, JSON.stringify(rule.replicas), new Set(rule.replicas).size);
   return { pending: row?.pending ?? 0, owed: row?.owed ?? 0 };
 }
 

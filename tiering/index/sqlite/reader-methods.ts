@@ -1,8 +1,8 @@
 // Every read of the index as a plain function of one connection. Each runs in one read transaction, so that
 // what it puts together from several tables is of one moment.
 import type { Database } from 'better-sqlite3';
-import type { ObjectKey, PackId, ReplicaName, SopUid, StudyUid } from '../../core/ids.js';
-import type { PackFilter, QuerySpec, Scope, TombstoneFilter } from '../index.js';
+import type { ObjectKey, PackId, SopUid, StudyUid } from '../../core/ids.js';
+import type { PackFilter, ProtectionRule, QuerySpec, Scope, TombstoneFilter } from '../index.js';
 import { checkFile } from './check.js';
 import { ObjectNames } from './object-names.js';
 import { QueryEngine } from './query.js';
@@ -53,9 +53,7 @@ export function readerMethods(db: Database, clock: QueryClock) {
     garbageOf: (pack: PackId): readonly ObjectKey[] => erasures.garbageOf(pack),
     unknownObjects: oneMoment((asked: readonly ObjectKey[]) => names.unknown(asked)),
     exceptions: oneMoment((pack?: PackId) => packs.exceptions(pack)),
-    status: oneMoment((options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] }) =>
-      readStatus(db, packs, erasures, options),
-    ),
+    status: oneMoment((rule: ProtectionRule) => readStatus(db, packs, erasures, rule)),
     setting: (key: string): string | undefined => setting.get(key)?.value,
     query: oneMoment((spec: QuerySpec, limitMs: number) => {
       clock.limit(limitMs);

@@ -17,6 +17,7 @@ import type {
   PackFilter,
   PackRecord,
   Placement,
+  ProtectionRule,
   QueryPage,
   QuerySpec,
   Scope,
@@ -265,8 +266,8 @@ export class SqliteIndex implements Index {
     return this.#scan(({ client }) => client.call('unknownObjects', names));
   }
 
-  status(options: { readonly writeQuorum: number; readonly replicas: readonly ReplicaName[] }) {
-    return this.#scan(({ client }) => client.call('status', options));
+  status(rule: ProtectionRule) {
+    return this.#scan(({ client }) => client.call('status', rule));
   }
 
   setting(key: string) {
