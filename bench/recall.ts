@@ -4,13 +4,13 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { GatewayProcess } from '../test/support/gateway-process.js';
-import { Clouds, NOT_INSTALLED } from './support/clouds.js';
+import type { Clouds } from './support/clouds.js';
 import { Corpus } from './support/corpus.js';
 import { storeFiled, writeFiles } from './support/filed-study.js';
 import { atLeast, compare, type Figure, perSecond, type Turn, takeTurns, timed } from './support/measure.js';
 import { NO_PEERS, peersAt } from './support/peers.js';
 import { type Bench, runBench } from './support/report.js';
-import { CpuMeter, runJob, startServer } from './support/server.js';
+import { CpuMeter, onOneCloud, runJob } from './support/server.js';
 
 const ROUNDS = 4;
 const INSTANCES = 400;
@@ -61,22 +61,6 @@ async function measure(server: GatewayProcess, clouds: Clouds): Promise<{ figure
   return { figures, notes: peers.length > 0 ? notes : [...notes, NO_PEERS] };
 }
 
-const bench: Bench = {
-  name: 'recall',
-  async run() {
-    if (!Clouds.installed()) return { figures: [], notes: [], skipped: NOT_INSTALLED };
-    const clouds = await Clouds.start(1);
-    const server = await startServer({
-      hot: { volumes: [{ name: 'a', path: './data/hot' }], settle: '1s' },
-      cold: { replicas: clouds.replicas(1), writeQuorum: 1 },
-    });
-    try {
-      return await measure(server, clouds);
-    } finally {
-      await server.destroy();
-      await clouds.close();
-    }
-  },
-};
+const bench: Bench = { name: 'recall', run: () => onOneCloud(measure) };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await runBench(bench);

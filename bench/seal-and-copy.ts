@@ -10,13 +10,13 @@ import type { PhantomInstance } from '../dicom/phantom/phantom.js';
 import type { GatewayProcess } from '../test/support/gateway-process.js';
 import { CHUNK_BYTES } from '../tiering/core/limits.js';
 import { forEachLimited } from '../tiering/core/queues.js';
-import { BUCKET, bareClient, Clouds, NOT_INSTALLED } from './support/clouds.js';
+import { BUCKET, bareClient, type Clouds } from './support/clouds.js';
 import { Corpus } from './support/corpus.js';
 import { storeFiled, writeFiles } from './support/filed-study.js';
 import { atLeast, compare, type Figure, perSecond, type Turn, takeTurns, timed } from './support/measure.js';
 import { NO_PEERS, peersAt } from './support/peers.js';
 import { type Bench, runBench } from './support/report.js';
-import { CpuMeter, runJob, startServer } from './support/server.js';
+import { CpuMeter, onOneCloud, runJob } from './support/server.js';
 
 const ROUNDS = 4;
 const INSTANCES = 400;
@@ -95,22 +95,6 @@ async function measure(server: GatewayProcess, clouds: Clouds): Promise<{ figure
   }
 }
 
-const bench: Bench = {
-  name: 'seal-and-copy',
-  async run() {
-    if (!Clouds.installed()) return { figures: [], notes: [], skipped: NOT_INSTALLED };
-    const clouds = await Clouds.start(1);
-    const server = await startServer({
-      hot: { volumes: [{ name: 'a', path: './data/hot' }], settle: '1s' },
-      cold: { replicas: clouds.replicas(1), writeQuorum: 1 },
-    });
-    try {
-      return await measure(server, clouds);
-    } finally {
-      await server.destroy();
-      await clouds.close();
-    }
-  },
-};
+const bench: Bench = { name: 'seal-and-copy', run: () => onOneCloud(measure) };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await runBench(bench);

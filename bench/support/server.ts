@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GatewayProcess } from '../../test/support/gateway-process.js';
+import { Clouds, NOT_INSTALLED } from './clouds.js';
 
 /** What tools/filmroom.cts sets; the test support starts the command line below it. */
 process.env['UV_THREADPOOL_SIZE'] ??= '64';
@@ -79,5 +80,26 @@ export class CpuMeter {
   /** CPU of one thing, in ms. */
   get each(): string {
     return `${(this.#ms / this.#count).toFixed(2)} ms`;
+  }
+}
+
+/** Runs a measurement on a server whose one replica is a real S3 cloud. */
+export async function onOneCloud<T>(
+  measure: (server: GatewayProcess, clouds: Clouds) => Promise<T>,
+): Promise<T | { readonly figures: readonly []; readonly notes: readonly []; readonly skipped: string }> {
+  if (!Clouds.installed()) return { figures: [], notes: [], skipped: NOT_INSTALLED };
+  const clouds = await Clouds.start(1);
+  try {
+    const server = await startServer({
+      hot: { volumes: [{ name: 'a', path: './data/hot' }], settle: '1s' },
+      cold: { replicas: clouds.replicas(1), writeQuorum: 1 },
+    });
+    try {
+      return await measure(server, clouds);
+    } finally {
+      await server.destroy();
+    }
+  } finally {
+    await clouds.close();
   }
 }
