@@ -15,6 +15,7 @@ const NAMES = [
   'recall',
   'cold-frame',
   'freeze',
+  'rebuild',
 ] as const;
 /** Many times what one takes on a quiet machine. */
 const BENCH_MS_MAX = 600_000;

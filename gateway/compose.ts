@@ -20,6 +20,7 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly rebuild?: boolean;
 }
 
 export interface Gateway {
@@ -32,7 +33,7 @@ export interface Gateway {
 
 export async function compose(config: Config, surroundings: Surroundings): Promise<Gateway> {
   const { clock, random, logger } = surroundings;
-  const storage = await openStorage(config, { clock, random });
+  const storage = await openStorage(config, { clock, random, rebuilding: surroundings.rebuild === true });
   const log = (event: ArchiveEvent) => logEvent(logger, event);
   const archive = await openArchive({ ...storage, clock, random, log }).catch(async (error: unknown) => {
     await closeStorage(storage);

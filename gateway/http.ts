@@ -8,6 +8,7 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import helmet from 'helmet';
 import { corsHeaders } from '../dicomweb/cors.js';
 import type { ImageArchive } from '../tiering/archive/archive.js';
+import { describe } from '../tiering/archive/recovery/rebuild-state.js';
 import { restrictArchive } from '../tiering/archive/restricted-archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { type AdminDependencies, adminRouter } from './admin/router.js';
@@ -190,10 +191,13 @@ function expressApp(dependencies: HttpDependencies): Express {
   });
   app.get('/readyz', async (_, response) => {
     const why = await health.notReady();
+    // It searches and reads, so that it is of use; what it refuses says so itself.
+    const rebuild = why === null ? (await health.status()).rebuild : null;
+    const ready = rebuild === null ? 'ready' : `ready, provisional: the index is being rebuilt, ${describe(rebuild)}`;
     response
       .status(why === null ? 200 : 503)
       .type('text/plain')
-      .send(`${why ?? 'ready'}\n`);
+      .send(`${why ?? ready}\n`);
   });
   app.get('/metrics', async (_, response) => {
     const { contentType, text } = await metrics.expose();

@@ -6,6 +6,8 @@ import { createLogger } from './log.js';
 
 export interface ServeOptions {
   readonly config: Config;
+  /** Make a lost index again, and serve meanwhile. One that was begun is gone on with without being told. */
+  readonly rebuild: boolean;
   /** pino's levels. */
   readonly logLevel: string;
   /** How long answers in flight may go on after the first SIGTERM or SIGINT. */
@@ -31,7 +33,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     // A promise nobody waited for is a mistake of ours, but no reason to drop everybody's requests.
     logger.error({ err: error }, 'unhandled rejection');
   });
-  const gateway = await compose(config, { clock: systemClock, random: systemRandom, logger });
+  const gateway = await compose(config, { clock: systemClock, random: systemRandom, logger, rebuild: options.rebuild });
   logger.info({ url: gateway.url, node: process.version }, 'serving');
   options.onReady(gateway.url);
   const signal = await firstSignal();

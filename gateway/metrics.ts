@@ -77,9 +77,14 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
   const debt = gauge('replica_debt_packs', 'Packs that the replica ought to hold and does not', ['replica']);
   const debtBytes = gauge('replica_debt_bytes', 'Their bytes', ['replica']);
   const keys = gauge('keys_available', '0 when the token that holds the keys could not be used the last time', []);
+  const rebuildLeft = gauge(
+    'rebuild_packs_left',
+    'Packs that an index that is made again still lacks; 0: it is whole',
+    [],
+  );
   const jobs = gauge('jobs', 'Jobs that wait or run', ['kind', 'state']);
   const labelled = [studies, bytes, volume, volumeFree, replica, debt, debtBytes, jobs];
-  const plain = [instances, unprotected, unprotectedBytes, unprotectedAge, erasure, erasureBytes, keys];
+  const plain = [rebuildLeft, instances, unprotected, unprotectedBytes, unprotectedAge, erasure, erasureBytes, keys];
   const forget = () => {
     for (const one of labelled) one.reset();
     for (const one of plain) one.remove();
@@ -95,6 +100,7 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
       for (const tier of ['hot', 'protected', 'cold'] as const) studies.set({ tier }, status.studies[tier]);
       for (const tier of ['hot', 'cold'] as const) bytes.set({ tier }, status.bytes[tier]);
       instances.set(status.instances);
+      rebuildLeft.set(status.rebuild === null ? 0 : Math.max(1, status.rebuild.packsTotal - status.rebuild.packsDone));
       keys.set(status.keys.fault === null ? 1 : 0);
       unprotected.set(status.unprotected.instances);
       unprotectedBytes.set(status.unprotected.bytes);

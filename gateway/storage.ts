@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Policy } from '../tiering/archive/context.js';
 import { setStanding, standingOf } from '../tiering/archive/fleet/fleet.js';
+import { isUnfinished, markBegun } from '../tiering/archive/recovery/rebuild-state.js';
 import type { VolumeSource } from '../tiering/archive/volume-set.js';
 import { recordSuites } from '../tiering/cold/replicas/identity.js';
 import { type Replica, ReplicaSet } from '../tiering/cold/replicas/replica-set.js';
@@ -30,6 +31,8 @@ export interface Storage {
   /** What is wrong with the token that holds the keys, or null. */
   readonly keysWarning: string | null;
   readonly policy: Partial<Policy>;
+  /** The index is to be made again, or such a rebuild was begun and has not ended. */
+  readonly rebuild: boolean;
 }
 
 export interface StorageOptions extends StoreEnvironment {
@@ -65,6 +68,8 @@ async function openBeside(keys: OpenedKeys, config: Config, options: StorageOpti
     const unclaimed = await checkOwner(index, config, keyring, options);
     replicas = await openReplicas(index, config, keyring, options);
     if (unclaimed && options.rebuilding !== true) await mustHoldNothing(replicas, config);
+    if (unclaimed && options.rebuilding === true) await markBegun(index);
+    const rebuild = options.rebuilding === true || (await isUnfinished(index));
     const ownerEpoch = await claimIndex(index, keyring, options);
     return {
       index,
@@ -76,6 +81,7 @@ async function openBeside(keys: OpenedKeys, config: Config, options: StorageOpti
       volumes: config.hot.volumes.map((volume) => volumeSource(index, volume, keyring.archiveId, ownerEpoch, options)),
       pool: createWorkerPool(config.workers.threads === 'auto' ? {} : { threads: config.workers.threads }),
       policy: policyOf(config),
+      rebuild,
     };
   } catch (error) {
     await replicas?.close();
@@ -99,7 +105,7 @@ function hasVolumeData(config: Config): boolean {
 function lost(config: Config, where: string): ArchiveError {
   return new ArchiveError(
     'FOREIGN',
-    `index ${config.index.path} is new, but ${where} an archive: run "filmroom rebuild-index", or name the right index`,
+    `index ${config.index.path} is new, but ${where} an archive: run "filmroom serve --rebuild" or "filmroom rebuild-index", or name the right index`,
   );
 }
 

@@ -1,6 +1,6 @@
 // A progress line: a bar that is redrawn in place on a terminal, a plain line now and then anywhere else (a log, a pipe).
 import type { Progress } from '../tiering/archive/archive.js';
-import { formatBytes } from './format.js';
+import { formatBytes, formatSeconds, plural } from './format.js';
 
 export interface ProgressStream {
   readonly isTTY?: boolean;
@@ -30,10 +30,13 @@ export function shareOf(progress: Progress): number {
   return Math.min(1, Math.max(0, share));
 }
 
-function describe(progress: Progress): string {
-  const { step, packsDone, packsTotal, bytesDone, bytesTotal } = progress;
+export function describeProgress(progress: Progress): string {
+  const { step, packsDone, packsTotal, bytesDone, bytesTotal, instancesDone, perSecond, secondsLeft } = progress;
   const bytes = bytesTotal > 0 ? `, ${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}` : '';
-  return `${step}: ${packsDone} of ${packsTotal}${bytes}`;
+  const instances = instancesDone === undefined ? '' : `, ${plural(instancesDone, 'instance')}`;
+  const rate = perSecond === undefined ? '' : `, ${perSecond}/s`;
+  const left = secondsLeft === undefined || secondsLeft === null ? '' : `, ${formatSeconds(secondsLeft)} left`;
+  return `${step}: ${packsDone} of ${packsTotal}${bytes}${instances}${rate}${left}`;
 }
 
 function terminalLine(stream: ProgressStream, label: string, nowMs: () => number): ProgressLine {
@@ -45,7 +48,7 @@ function terminalLine(stream: ProgressStream, label: string, nowMs: () => number
     const share = shareOf(latest);
     const filled = Math.round(share * BAR_CELLS);
     const bar = '#'.repeat(filled) + '.'.repeat(BAR_CELLS - filled);
-    const line = `${label} [${bar}] ${String(Math.floor(share * 100)).padStart(3)}% ${describe(latest)}`;
+    const line = `${label} [${bar}] ${String(Math.floor(share * 100)).padStart(3)}% ${describeProgress(latest)}`;
     // Cut to the width: a line that wraps cannot be redrawn in place.
     stream.write(`\r${line.slice(0, (stream.columns ?? 80) - 1)}\x1b[K`);
     open = true;
@@ -74,7 +77,7 @@ function plainLines(stream: ProgressStream, label: string, nowMs: () => number):
       if (progress.step === step && nowMs() - writtenMs < PLAIN_LINE_MS) return;
       step = progress.step;
       writtenMs = nowMs();
-      stream.write(`${label} ${describe(progress)}\n`);
+      stream.write(`${label} ${describeProgress(progress)}\n`);
     },
     end: () => undefined,
   };

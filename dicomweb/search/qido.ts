@@ -34,6 +34,7 @@ function warningOf(page: QueryPage, { spec, limitIsOurs, unknown }: ParsedQuery)
     const given = page.rows.length;
     warnings.push(`There are more results than the ${given} given; ask for the rest with limit and offset`);
   }
+  if (page.provisional !== undefined) warnings.push(`provisional: ${page.provisional}`);
   return warnings.length === 0 ? {} : { Warning: warnings.map((text) => `299 filmroom "${text}"`).join(', ') };
 }
 

@@ -107,6 +107,23 @@ const schemas = {
     deletes: object({ pending: count, owed: count, unread: list(text) }),
     erasurePending: object({ instances: count, bytes: count }),
     ingest: { enum: ['volume', 'cloud-direct', 'refused'] },
+    rebuild: {
+      ...object(
+        {
+          step: text,
+          packsDone: count,
+          packsTotal: count,
+          bytesDone: count,
+          bytesTotal: count,
+          instancesDone: count,
+          perSecond: count,
+          secondsLeft: nullable('integer'),
+        },
+        ['instancesDone', 'perSecond', 'secondsLeft'],
+      ),
+      type: ['object', 'null'],
+      description: 'The index is being made again; null when it is whole',
+    },
     volumes: list(
       object({
         name: text,

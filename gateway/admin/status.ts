@@ -16,6 +16,8 @@ export interface StatusView {
   /** Deleted instances whose bytes are still somewhere. */
   readonly erasurePending: ArchiveStatus['index']['erasurePending'];
   readonly ingest: ArchiveStatus['ingest'];
+  /** How far the index is that is being made again, with the rate and the time left; null when it is whole. */
+  readonly rebuild: ArchiveStatus['rebuild'];
   readonly keys: ArchiveStatus['keys'];
   readonly volumes: ArchiveStatus['volumes'];
   readonly replicas: readonly (ArchiveStatus['replicas'][number] & {
@@ -41,6 +43,7 @@ export function statusView(status: ArchiveStatus, jobs: readonly JobView[], nowM
     deletes: { ...status.index.deletes, unread: status.deletesUnread },
     erasurePending: status.index.erasurePending,
     ingest: status.ingest,
+    rebuild: status.rebuild,
     keys: status.keys,
     volumes: status.volumes,
     replicas: status.replicas.map((replica) => ({ ...replica, debt: debt.get(replica.name) ?? NO_DEBT })),

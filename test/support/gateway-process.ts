@@ -49,11 +49,11 @@ export class GatewayProcess {
   }
 
   /** Starts it and waits until /readyz answers 200. */
-  async start(timeoutMs = 30_000): Promise<void> {
+  async start(timeoutMs = 30_000, options: readonly string[] = []): Promise<void> {
     // A second one would leave the first to nobody: it answers on the same port, and is never ended.
     if (this.#child !== null) throw new Error('the gateway runs already');
     this.#output = '';
-    const child = spawn(process.execPath, [CLI, 'serve', '--config', this.configPath], {
+    const child = spawn(process.execPath, [CLI, 'serve', '--config', this.configPath, ...options], {
       cwd: this.dir,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -42,6 +42,8 @@ export interface Life {
   readonly mortality?: Mortality;
   /** It dies with the power of the machine: what was not synced is lost. */
   readonly power?: boolean;
+  /** It makes the index again. */
+  readonly rebuild?: boolean;
   /** How far ahead its clock is. */
   readonly aheadMs?: number;
 }
@@ -78,10 +80,11 @@ export class MortalArchive {
     return archive;
   }
 
-  /** The same once more, to be changed by itself. */
-  async copy(): Promise<MortalArchive> {
+  /** The same once more, to be changed by itself; or what a disaster left of it. */
+  async copy(left: { replicas?: readonly string[]; volume?: boolean; index?: boolean } = {}): Promise<MortalArchive> {
     const stores = new Map<string, MemoryObjectStore>();
     for (const [name, store] of this.stores) {
+      if (left.replicas?.includes(name) === false) continue;
       const copy = new MemoryObjectStore();
       for await (const { key } of store.list('')) await copy.put(key, await store.get(key));
       stores.set(name, copy);
@@ -89,18 +92,19 @@ export class MortalArchive {
     const volume = new MemoryVolume({ name: VOLUME });
     for (const kind of ['tray', 'pack'] as const) {
       for await (const { ref, bytes } of this.volume.list(kind)) {
+        if (left.volume === false) break;
         const file = kind === 'tray' ? await volume.createTray(ref.id) : await volume.createPack(ref.id);
         await file.append([await this.volume.read(ref, 0, bytes)]);
         await ('sync' in file ? file.sync() : file.commit());
       }
     }
     volume.reopen();
-    return new MortalArchive(stores, volume, this.keyring, this.#pool, this.#index);
+    return new MortalArchive(stores, volume, this.keyring, this.#pool, left.index === false ? null : this.#index);
   }
 
   /** Runs `work` in a process that dies as `life` says; it is over when this resolves or rejects. */
   async live<T>(work: (archive: Archive) => Promise<T>, life: Life = {}): Promise<T> {
-    const { mortality = new Mortality(), power = false, aheadMs = 0 } = life;
+    const { mortality = new Mortality(), power = false, rebuild = false, aheadMs = 0 } = life;
     const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
     const direct = openDirectIndex(this.#index, clock);
     const replicas = this.#replicas(mortality);
@@ -117,6 +121,7 @@ export class MortalArchive {
         clock,
         random: systemRandom,
         log: (event) => this.events.push(event),
+        rebuild,
       });
       return await work(archive);
     } finally {

@@ -28,6 +28,7 @@ export const HEALTHY: ArchiveStatus = {
   ingest: 'volume',
   keys: { fault: null },
   deletesUnread: [],
+  rebuild: null,
 };
 
 /** An archive that answers with `script`, and refuses the rest. */

@@ -55,6 +55,11 @@ export interface Progress {
   readonly packsTotal: number;
   readonly bytesDone: number;
   readonly bytesTotal: number;
+  /** Where instances are what counts (a rebuild): how many so far, and how many a second. */
+  readonly instancesDone?: number;
+  readonly perSecond?: number;
+  /** Null while nothing can be said of it. */
+  readonly secondsLeft?: number | null;
 }
 
 export interface JobOptions {
@@ -247,6 +252,8 @@ export interface ArchiveStatus {
   readonly keys: { readonly fault: string | null };
   /** Replicas and volumes (`replica r1`) that were away at a rebuild, so that what only they know to be deleted may show. */
   readonly deletesUnread: readonly string[];
+  /** How far the index is that is being made again; null when it is whole. */
+  readonly rebuild: Progress | null;
 }
 
 /** What viewers and modalities have of the archive; the jobs of operators are not among it. */

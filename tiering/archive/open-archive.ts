@@ -26,6 +26,7 @@ import { PackLocks } from './pacing/pack-locks.js';
 import { Damage } from './reading/damage.js';
 import { readInstance } from './reading/instance-reader.js';
 import { PackCatalog } from './reading/pack-catalog.js';
+import { openRebuilding } from './recovery/rebuilding.js';
 import { reconcilePacks, recoverTrays } from './recovery/recover.js';
 import { repair } from './recovery/repair.js';
 import { scrub } from './recovery/scrub.js';
@@ -53,6 +54,8 @@ export interface ArchiveOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log?: (event: ArchiveEvent) => void;
+  /** The index was lost, or its rebuild has not ended: it is made again in the background, and until then the archive is searched and read only. */
+  readonly rebuild?: boolean;
 }
 
 /** What every job needs, with the volumes not yet opened. The archive takes over what it is given and closes it at its end. */
@@ -90,22 +93,39 @@ export function createContext(
 export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const reconciling = new Set<Promise<void>>();
   let committer: Committer | null = null;
-  const ctx = createContext(options, async (context, volume) => {
+  let rebuilding = options.rebuild === true;
+  const takeIn = async (context: ArchiveContext, volume: Volume) => {
     await recoverTrays(context, volume);
     committer?.goOnAbove(await context.index.highestSeq());
     const work: Promise<void> = reconcilePacks(context, volume)
       .catch((error: unknown) => logFailure(context, 'reconcile-failed', error))
       .finally(() => reconciling.delete(work));
     reconciling.add(work);
+  };
+  // While the index is rebuilt, what volumes hold is for the rebuild to take in, in its order.
+  const ctx = createContext(options, async (context, volume) => {
+    if (!rebuilding) await takeIn(context, volume);
   });
   await ctx.fleet.load();
   await ctx.damage.load();
   await ctx.volumes.open();
-  committer = new Committer(ctx, await ctx.index.highestSeq());
-  const emptyPacks = new EmptyPacks(ctx, committer);
-  const movers = new Movers(ctx, committer, emptyPacks);
-  movers.start();
-  return assemble(ctx, committer, emptyPacks, movers, reconciling, options.closeKeys);
+  const start = async () => {
+    committer = new Committer(ctx, await ctx.index.highestSeq());
+    const emptyPacks = new EmptyPacks(ctx, committer);
+    const movers = new Movers(ctx, committer, emptyPacks);
+    movers.start();
+    return assemble(ctx, committer, emptyPacks, movers, reconciling, options.closeKeys);
+  };
+  if (!rebuilding) return start();
+  return openRebuilding(ctx, {
+    open: async () => {
+      rebuilding = false;
+      for (const volume of ctx.volumes.readables()) await takeIn(ctx, volume);
+      return start();
+    },
+    status: () => status(ctx, 'refused'),
+    closeParts: () => closeParts(ctx, options.closeKeys),
+  });
 }
 
 function assemble(
@@ -132,7 +152,7 @@ function assemble(
       return ctx.index.metadata(scope);
     },
     read: (instance, range, signal) => readInstance(ctx, instance, range, signal, hooks),
-    status: () => status(ctx, committer),
+    status: () => status(ctx, committer.destination()),
     migrate: (selection, options = {}) => migrate(ctx, committer, emptyPacks, selection, options),
     erase: (options = {}) => erase({ ctx, committer, emptyPacks }, options),
     recall: (selection, options = {}) => recall(ctx, selection, options),
@@ -157,7 +177,7 @@ async function opened(ctx: ArchiveContext, movers: Movers, study: StudyUid): Pro
   for await (const { id } of ctx.index.packs({ study, hot: ['cold'] })) movers.wantRecall(id);
 }
 
-async function status(ctx: ArchiveContext, committer: Committer): Promise<ArchiveStatus> {
+async function status(ctx: ArchiveContext, ingest: ArchiveStatus['ingest']): Promise<ArchiveStatus> {
   return {
     index: await ctx.index.status(ctx.replicas.rule.data),
     volumes: ctx.volumes.state().map(({ name, state, detail, usage }) => ({
@@ -168,9 +188,10 @@ async function status(ctx: ArchiveContext, committer: Committer): Promise<Archiv
       bytesFree: usage?.bytesFree ?? null,
     })),
     replicas: ctx.replicas.state().map((one) => ({ ...one, standing: shownStanding(ctx.fleet.of(one.name)) })),
-    ingest: committer.destination(),
+    ingest,
     keys: { fault: ctx.keyring.provider.fault },
     deletesUnread: await unreadDeletes(ctx),
+    rebuild: null,
   };
 }
 
@@ -188,9 +209,14 @@ async function close(
   await movers.close();
   await Promise.all(reconciling);
   await committer.close();
+  await closeParts(ctx);
+}
+
+async function closeParts(ctx: ArchiveContext, closeKeys?: () => void): Promise<void> {
   await ctx.index.commitDurable().catch(() => undefined);
   await ctx.volumes.close();
   await ctx.replicas.close();
   await ctx.pool.close();
   await ctx.index.close();
+  closeKeys?.();
 }

@@ -172,6 +172,8 @@ export interface QueryPage {
   readonly rows: readonly QueryRow[];
   /** More rows match beyond this page. */
   readonly more: boolean;
+  /** Why rows may be lacking that will be there later: the index is not whole yet. */
+  readonly provisional?: string;
   /** Rows that match in all, when `count` was asked for and they could be counted at once. */
   readonly total?: number;
 }
@@ -277,7 +279,7 @@ export interface Index {
   /**
    * Records deletes and ends every live instance that they name and whose seq is smaller; resolves with how many that were. From then on
    * such an arrival does not become live again, wherever it turns up (I9). The same delete again, also under another object name, is no error
-   * and keeps the first object. To be called before the packs of a rebuild are adopted: an instance stored again after its delete is
+   * and keeps the first object, unless no replica is known to hold that one. To be called before the packs of a rebuild are adopted: an instance stored again after its delete is
    * passed over while an older arrival of it is taken for live.
    */
   bury(records: readonly TombstoneRecord[]): Promise<number>;

@@ -16,7 +16,9 @@ interface Options {
 
 export function rebuildIndexCommand(io: Io): Command {
   return new Command('rebuild-index')
-    .description('make a lost index again from the volumes and the replicas; the server must not run')
+    .description(
+      'make a lost index again from the volumes and the replicas; the server must not run (serve --rebuild does it while searches go on)',
+    )
     .option('--config <file>', 'configuration; default: ./data')
     .option('--json', 'the result as JSON on standard output')
     .action(async ({ config: file, json }: Options) => {
@@ -31,7 +33,11 @@ export function rebuildIndexCommand(io: Io): Command {
           );
           line.end();
           if (json === true) printJson(io, report);
-          else print(io, `rebuilt from ${plural(report.packs, 'pack')}: ${plural(report.instances, 'instance')}`);
+          else
+            print(
+              io,
+              `rebuilt from ${plural(report.packs, 'pack')}: ${plural(report.instances, 'instance')}, ${report.perSecond} a second`,
+            );
           for (const { item, code, detail } of report.failures) note(io, `  ${item}: ${code}: ${detail}`);
           for (const name of report.unavailable)
             note(io, `  ${name} did not answer: what only it holds is missing; run this again`);

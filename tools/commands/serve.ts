@@ -8,6 +8,7 @@ import { finish, type Io, print } from '../io.js';
 
 interface Options {
   readonly config?: string;
+  readonly rebuild?: boolean;
   readonly logLevel: string;
   readonly grace: string;
 }
@@ -16,6 +17,7 @@ export function serveCommand(io: Io): Command {
   const command = new Command('serve')
     .description('serve DICOMweb; without --config from ./data, on loopback only')
     .option('--config <file>', 'configuration (YAML); filmroom init writes one')
+    .option('--rebuild', 'the index was lost: make it again while what was found so far is searched and read')
     .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent', 'info')
     .option('--grace <time>', 'how long answers in flight may go on when it is told to stop', '20s');
   return command.action(async (options: Options) => {
@@ -24,6 +26,7 @@ export function serveCommand(io: Io): Command {
       const { publicUrl } = config.http;
       await serve({
         config,
+        rebuild: options.rebuild === true,
         logLevel: options.logLevel,
         graceMs: parseDuration(options.grace),
         onReady: (url) => print(io, welcome(publicUrl ?? url, url, config.auth.mode !== 'none')),

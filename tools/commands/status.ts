@@ -4,6 +4,7 @@ import type { StatusView } from '../../gateway/admin/status.js';
 import { EXIT } from '../exit.js';
 import { formatBytes, formatSeconds, formatTable, plural } from '../format.js';
 import { type Io, print, printJson } from '../io.js';
+import { describeProgress } from '../progress.js';
 import { serverCommand, withServer } from '../server-command.js';
 
 export function statusCommand(io: Io): Command {
@@ -44,6 +45,11 @@ export function describeStatus(status: StatusView): string {
     ...describeDeletes(status.deletes),
     ...(status.keys.fault === null ? [] : [status.keys.fault]),
     ...describeErasure(status.erasurePending),
+    ...(status.rebuild === null
+      ? []
+      : [
+          `the index is being made again; until then it is searched and read only: ${describeProgress(status.rebuild)}`,
+        ]),
     `new instances go to: ${status.ingest}`,
     '',
     formatTable([

@@ -1,30 +1,34 @@
-// Rebuild: a lost index is made again from what packs, trays and manifests say (I8). Deletes first, of every replica that
-// answers (those of the trays are read when a volume opens), so that nothing deleted comes back (I9); then manifests, newest packs first, so that recent studies can be searched while the rest streams in; then what lies
-// on volumes only. Adoption is idempotent and in any order the same, so a rebuild may be killed and run again.
+// Rebuild: a lost index is made again from what packs, trays and manifests say (I8). Deletes first, of every replica that answers (those of the
+// trays are read when a volume opens), so that nothing deleted comes back (I9); then trays and what else only volumes have, which is
+// what came last; then manifests, newest packs first, so that recent studies are found while the rest streams in. Adoption is idempotent and
+// in any order the same, so a rebuild may be killed and run again: what is in the index already is passed over.
 import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { PackId, ReplicaName } from '../../core/ids.js';
-import { forEachLimited } from '../../core/queues.js';
-import type { PackMember } from '../../format/types.js';
+import { forEachLimited, Semaphore } from '../../core/queues.js';
 import type { Volume } from '../../hot/volume.js';
+import type { PackRecord } from '../../index/index.js';
 import type { JobFailure, JobOptions } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { noteUnread } from '../removal/provisional.js';
 import { takeTombstones } from '../removal/read-tombstones.js';
-import {
-  adoptable,
-  byGeneration,
-  fetchManifest,
-  isOfThisCopy,
-  listManifests,
-  type ManifestRef,
-} from './manifest-reader.js';
+import { adoptable, fetchManifest, isOfThisCopy } from './manifest-reader.js';
+import { type FoundManifest, newestFirst, surveyManifests } from './manifest-slices.js';
+import { markBegun, markEnded, RebuildTally } from './rebuild-state.js';
 import { importPack, recoverTrays } from './recover.js';
 
-const MANIFESTS_AT_ONCE = 4;
+/** Manifests on their way at once: round trips to a cloud are hidden behind each other. */
+const MANIFESTS_AT_ONCE = 16;
+/** And bytes of them: an opened manifest takes some ten times its length. */
+const MANIFEST_BYTES_AT_ONCE = 16 * 1024 * 1024;
+/** Only the list that is shown: each is a pack that can be asked for again. */
+const FAILURES_MAX = 10_000;
 
 export interface RebuildReport {
   readonly packs: number;
   readonly instances: number;
+  readonly seconds: number;
+  /** Instances a second. */
+  readonly perSecond: number;
   /** Deletes that replicas told of. */
   readonly deletes: number;
   /** Replicas that did not answer: what only they hold is not in the index yet. */
@@ -37,116 +41,131 @@ export interface RebuildReport {
   readonly failures: readonly JobFailure[];
 }
 
-interface Found {
-  readonly ref: ManifestRef;
-  readonly replicas: ReplicaName[];
+/** What a rebuild works with. */
+interface Rebuild {
+  readonly ctx: ArchiveContext;
+  readonly tally: RebuildTally;
+  readonly failures: JobFailure[];
+  /** The index was not empty: what is in it is asked for before it is fetched. */
+  readonly resumed: boolean;
+  readonly room: Semaphore;
+  readonly signal: AbortSignal | undefined;
 }
 
-/** Fills an empty (or partly filled) index. Rejects only by the signal or when the index itself cannot be written. */
+/**
+ * Fills an empty (or partly filled) index. Rejects only by the signal, when the index itself cannot be written, or when no replica answers
+ * (UNAVAILABLE); then it is unfinished, and the next one goes on.
+ */
 export async function rebuildIndex(ctx: ArchiveContext, options: JobOptions = {}): Promise<RebuildReport> {
-  const deletes = await takeTombstones(ctx, ctx.replicas.names, options.signal);
-  const failures: JobFailure[] = [...deletes.failures];
+  const { signal } = options;
+  await markBegun(ctx.index);
+  const tally = new RebuildTally(ctx.clock, options.onProgress);
+  const deletes = await takeTombstones(ctx, ctx.replicas.names, signal);
   const unavailable: ReplicaName[] = [...deletes.unavailable];
-  const provisional = await noteUnread(ctx, unavailable);
-  const found = await findManifests(ctx, unavailable, options.signal);
-  const onVolume = await listPacks(ctx);
-  let packs = 0;
-  let instances = 0;
-  let bytes = 0;
-  const total = () => new Set([...found.keys(), ...onVolume.keys()]).size;
-  const done = (members: readonly PackMember[]) => {
-    packs += 1;
-    instances += members.length;
-    bytes += members.reduce((sum, member) => sum + member.end - member.start, 0);
-    options.onProgress?.({
-      step: 'rebuilding',
-      packsDone: packs,
-      packsTotal: total(),
-      bytesDone: bytes,
-      bytesTotal: bytes,
-    });
-  };
-
-  // Pack ids begin with their time: descending is newest first.
-  const newestFirst = [...found].sort(([a], [b]) => (a < b ? 1 : -1));
-  await forEachLimited(newestFirst, MANIFESTS_AT_ONCE, async ([pack, generations]) => {
-    for (const one of generations) {
-      options.signal?.throwIfAborted();
-      try {
-        done(await adoptFromReplicas(ctx, one, onVolume));
-        onVolume.delete(pack);
-        return;
-      } catch (error) {
-        if (codeOf(error) === 'INTERNAL' || codeOf(error) === 'ABORTED') throw error;
-        failures.push({ item: one.ref.name, code: codeOf(error), detail: (error as Error).message });
-      }
-    }
-  });
-  for (const [id, { volume, bytes }] of onVolume) {
-    options.signal?.throwIfAborted();
-    const adopted = await importPack(ctx, volume, { id, kind: 'pack' }, bytes);
-    if (adopted === undefined) {
-      failures.push({
-        item: id,
-        code: 'CORRUPT',
-        detail: `pack ${id} on volume ${volume.name}: nothing in it can be read`,
-      });
-      continue;
-    }
-    await ctx.index.adopt(adopted);
-    done(adopted.members);
+  const survey = await surveyManifests(ctx, unavailable, signal);
+  if (unavailable.length === ctx.replicas.names.length) {
+    throw new ArchiveError('UNAVAILABLE', 'no replica answers: the index cannot be rebuilt now');
   }
+  // By now, since a delete that is not known must be known to be missing before anything is found.
+  await noteUnread(ctx, unavailable);
+  tally.total = survey.packs;
+  tally.tell();
+  const rebuild: Rebuild = {
+    ctx,
+    tally,
+    failures: [...deletes.failures],
+    resumed: await hasPacks(ctx),
+    room: new Semaphore(MANIFEST_BYTES_AT_ONCE),
+    signal,
+  };
   for (const volume of ctx.volumes.readables()) await recoverTrays(ctx, volume);
-  await ctx.index.commitDurable();
-  return { packs, instances, deletes: deletes.records, unavailable, provisional, failures };
+  await adoptFromVolumes(rebuild, survey.newest);
+  await forEachLimited(newestFirst(ctx, survey, unavailable, signal), MANIFESTS_AT_ONCE, ([, generations]) =>
+    adoptNewest(rebuild, generations),
+  );
+  await adoptFromVolumes(rebuild, null);
+  const provisional = await noteUnread(ctx, unavailable);
+  await markEnded(ctx.index);
+  const { packs, instances, seconds, perSecond } = tally;
+  const { failures } = rebuild;
+  return { packs, instances, seconds, perSecond, deletes: deletes.records, unavailable, provisional, failures };
 }
 
-/** Of each pack its manifests, newest first, and who lists each. */
-async function findManifests(
-  ctx: ArchiveContext,
-  unavailable: ReplicaName[],
-  signal: AbortSignal | undefined,
-): Promise<Map<PackId, Found[]>> {
-  const found = new Map<PackId, Found[]>();
-  for (const replica of ctx.replicas.names) {
+async function hasPacks(ctx: ArchiveContext): Promise<boolean> {
+  for await (const _ of ctx.index.packs({ limit: 1 })) return true;
+  return false;
+}
+
+/** Of a pack the newest manifest that opens. */
+async function adoptNewest(rebuild: Rebuild, generations: readonly FoundManifest[]): Promise<void> {
+  const { ctx, tally, room, signal } = rebuild;
+  for (const [at, found] of generations.entries()) {
+    signal?.throwIfAborted();
+    const file = await fileOf(ctx, found.ref.pack);
+    const known = rebuild.resumed && at === 0 ? await ctx.index.pack(found.ref.pack) : undefined;
+    if (known !== undefined && isWhole(known, found, file)) {
+      tally.done(known.liveInstances, true);
+      return;
+    }
     try {
-      for (const [pack, refs] of await listManifests(ctx.replicas.store(replica), signal)) {
-        const known = found.get(pack) ?? [];
-        for (const ref of refs) {
-          const same = known.find((one) => one.ref.name === ref.name);
-          if (same === undefined) known.push({ ref, replicas: [replica] });
-          else same.replicas.push(replica);
-        }
-        found.set(pack, known);
-      }
+      tally.done(await room.run(() => adoptFromReplicas(rebuild, found, file), { units: found.bytes }));
+      return;
+    } catch (error) {
+      if (codeOf(error) === 'INTERNAL' || codeOf(error) === 'ABORTED') throw error;
+      fail(rebuild, found.ref.name, error);
+    }
+  }
+  tally.passed += 1;
+  tally.tell();
+}
+
+function fail({ failures, signal }: Rebuild, item: string, error: unknown): void {
+  signal?.throwIfAborted();
+  if (failures.length >= FAILURES_MAX) return;
+  failures.push({ item, code: codeOf(error), detail: error instanceof Error ? error.message : 'unexpected' });
+}
+
+interface HotFile {
+  readonly volume: Volume;
+  readonly bytes: number;
+}
+
+async function fileOf(ctx: ArchiveContext, id: PackId): Promise<HotFile | null> {
+  for (const volume of ctx.volumes.readables()) {
+    try {
+      return { volume, bytes: await volume.size({ id, kind: 'pack' }) };
     } catch (error) {
       if (!isOfThisCopy(error)) throw error;
-      if (!unavailable.includes(replica)) unavailable.push(replica);
     }
   }
-  for (const generations of found.values()) generations.sort((a, b) => byGeneration(a.ref, b.ref));
-  return found;
+  return null;
 }
 
-async function listPacks(ctx: ArchiveContext): Promise<Map<PackId, { volume: Volume; bytes: number }>> {
-  const packs = new Map<PackId, { volume: Volume; bytes: number }>();
-  for (const volume of ctx.volumes.readables()) {
-    for await (const { ref, bytes } of volume.list('pack')) packs.set(ref.id, { volume, bytes });
-  }
-  return packs;
+/** Whether a rebuild before this one took it in, as it is now. */
+function isWhole(known: PackRecord, { ref, replicas }: FoundManifest, file: HotFile | null): boolean {
+  const placed = new Set(known.placements.map(({ replica }) => replica));
+  const hot = file !== null && file.bytes >= known.bytes;
+  return (
+    known.manifest?.name === ref.name &&
+    replicas.every((name) => placed.has(name)) &&
+    (known.kind === 'tray' || (known.hot === 'present') === hot)
+  );
 }
 
+/** Resolves with how many instances its manifest names. */
 async function adoptFromReplicas(
-  ctx: ArchiveContext,
-  { ref, replicas }: Found,
-  onVolume: ReadonlyMap<PackId, { volume: Volume; bytes: number }>,
-): Promise<readonly PackMember[]> {
+  { ctx, tally, signal }: Rebuild,
+  { ref, replicas }: FoundManifest,
+  file: HotFile | null,
+): Promise<number> {
   let last: unknown = null;
-  for (const replica of replicas) {
+  for (let turn = 0; turn < replicas.length; turn += 1) {
+    // Round and round, so that every replica gives its share.
+    const replica = replicas[(tally.packs + turn) % replicas.length];
+    if (replica === undefined) continue;
     try {
-      const { body, seal, ref: opened } = await fetchManifest(ctx.replicas.store(replica), ctx.keyring, ref);
-      const file = onVolume.get(ref.pack);
-      const whole = file !== undefined && file.bytes >= body.bytes;
+      const { body, seal, ref: opened } = await fetchManifest(ctx.replicas.store(replica), ctx.keyring, ref, signal);
+      const whole = file !== null && file.bytes >= body.bytes;
       const adopted = await adoptable(body, seal, {
         hot: whole ? 'present' : 'cold',
         volume: whole ? file.volume.name : null,
@@ -154,12 +173,33 @@ async function adoptFromReplicas(
         // Listed, not proven: nothing is evicted on their word before they were read again.
         placements: replicas.map((name) => ({ replica: name, verifiedMs: 0 })),
       });
-      await ctx.index.adopt(adopted);
-      return body.members;
+      await ctx.catalog.change(ref.pack, (index) => index.adopt(adopted));
+      return body.members.length;
     } catch (error) {
       if (!isOfThisCopy(error)) throw error;
       last = error;
     }
   }
   throw last instanceof ArchiveError ? last : new ArchiveError('ABSENT', `no replica gave ${ref.name}`);
+}
+
+/** Takes in packs on volumes that the index does not know yet: those newer than `newerThan`, or all. */
+async function adoptFromVolumes(rebuild: Rebuild, newerThan: PackId | null): Promise<void> {
+  const { ctx, tally, signal } = rebuild;
+  for (const volume of ctx.volumes.readables()) {
+    for await (const { ref, bytes } of volume.list('pack')) {
+      signal?.throwIfAborted();
+      if ((newerThan !== null && ref.id <= newerThan) || (await ctx.index.pack(ref.id)) !== undefined) continue;
+      const adopted = await importPack(ctx, volume, ref, bytes);
+      if (adopted === undefined) {
+        if (newerThan !== null) continue;
+        const detail = `pack ${ref.id} on volume ${volume.name}: nothing in it can be read`;
+        fail(rebuild, ref.id, new ArchiveError('CORRUPT', detail));
+        continue;
+      }
+      await ctx.catalog.change(ref.id, (index) => index.adopt(adopted));
+      tally.total += 1;
+      tally.done(adopted.members.length);
+    }
+  }
 }

@@ -8,7 +8,7 @@ import { Dictionary } from './dictionary.js';
 
 export class TombstoneTable {
   readonly #replicas: Dictionary;
-  readonly #find: Statement<[Uint8Array], { id: number }>;
+  readonly #find: Statement<[Uint8Array], { id: number; placements: number }>;
   readonly #named: Statement<[string], { id: number }>;
   readonly #add: Statement<[Uint8Array, number, string, Uint8Array, string | null]>;
   readonly #addEntry: Statement<[string, Uint8Array, number, number]>;
@@ -22,7 +22,7 @@ export class TombstoneTable {
 
   constructor(db: Database) {
     this.#replicas = new Dictionary(db, 'replicas', 'name');
-    this.#find = db.prepare('SELECT id FROM tombstone_records WHERE content = ?');
+    this.#find = db.prepare('SELECT id, placements FROM tombstone_records WHERE content = ?');
     this.#named = db.prepare('SELECT id FROM tombstone_records WHERE name = ?');
     this.#add = db.prepare('INSERT INTO tombstone_records (content, seq, name, object, tray) VALUES (?, ?, ?, ?, ?)');
     this.#addEntry = db.prepare('INSERT OR IGNORE INTO tombstones (sop, sha256, seq, record) VALUES (?, ?, ?, ?)');
@@ -42,7 +42,10 @@ export class TombstoneTable {
     this.#replicas.forget();
   }
 
-  /** Adds a delete, or notes that it lies in another tray now: whatever is known already keeps its object. */
+  /**
+   * Adds a delete, or notes that it lies in another tray now. What is known already keeps its object, unless no replica is known to hold that
+   * one: then it is the one that was found.
+   */
   add(record: TombstoneRecord, tray: PackId | null): void {
     const { seq, entries, name, object } = record;
     const named = entries.map(({ sop, sha256 }) => `${sop} ${sha256}`).sort();
@@ -52,6 +55,7 @@ export class TombstoneTable {
     const known = this.#find.get(content);
     if (known !== undefined) {
       if (tray !== null) this.#moveTo.run(tray, known.id);
+      else if (known.placements === 0) this.#reseal.run(name, object, known.id);
       return;
     }
     const id = Number(this.#add.run(content, seq, name, object, tray).lastInsertRowid);
