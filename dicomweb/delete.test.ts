@@ -30,6 +30,16 @@ describe('DELETE', () => {
     expect(archive.size).toBe(1);
   });
 
+  it('answers 409 with the reason when the study is held or must be kept, and deletes nothing', async () => {
+    const archive = new MemoryArchive();
+    rig = await DicomwebRig.start({ archive });
+    await rig.stow([ct(1)]);
+    archive.faults.remove = 'CONFLICT';
+    const reply = await rig.call(GONE, { method: 'DELETE' });
+    expect([reply.status, reply.headers['content-type']]).toEqual([409, 'application/problem+json']);
+    expect(archive.size).toBe(1);
+  });
+
   it('is 405 and in no Allow where the operator switched it off', async () => {
     const archive = new MemoryArchive();
     rig = await DicomwebRig.start({ archive, deletes: false });

@@ -13,6 +13,8 @@ function load(text: string, environment: Record<string, string> = {}) {
   return loadConfig(file, environment);
 }
 
+const YEAR_MS = 366 * 86_400_000;
+
 /** The message, with the folder cut off. */
 function refusal(text: string, environment: Record<string, string> = {}): string {
   try {
@@ -104,6 +106,20 @@ audit:   { path: ./audit, retention: 180d }
   });
 
   it.each([
+    ['', []],
+    ['retention: { keep: 15y }', [{ modality: null, keepMs: 15 * YEAR_MS }]],
+    [
+      'retention: [ { modality: MG, keep: 10y }, { keep: 15y } ]',
+      [
+        { modality: 'MG', keepMs: 10 * YEAR_MS },
+        { modality: null, keepMs: 15 * YEAR_MS },
+      ],
+    ],
+  ])('takes %j for rules of retention, in their order', (text, rules) => {
+    expect(load(text).retention).toEqual(rules);
+  });
+
+  it.each([
     [1, 1],
     [2, 2],
     [3, 2],
@@ -117,7 +133,7 @@ audit:   { path: ./audit, retention: 180d }
     ['http:\n  prot: 1', 'filmroom.yaml:2: http unknown key prot; allowed here: host, port, publicUrl, tls, origins'],
     [
       'hott: {}',
-      'filmroom.yaml: unknown key hott; allowed here: http, auth, index, hot, cold, tiering, workers, audit',
+      'filmroom.yaml: unknown key hott; allowed here: http, auth, index, hot, cold, tiering, retention, workers, audit',
     ],
     ['http: { port: "8080" }', 'filmroom.yaml:1: http.port must be a whole number from 0 to 65535'],
     ['http: { port: 70000 }', 'filmroom.yaml:1: http.port must be a whole number from 0 to 65535'],
@@ -161,6 +177,9 @@ audit:   { path: ./audit, retention: 180d }
       'tiering: { protect: write-through }',
       'filmroom.yaml:1: tiering.protect must be write-back; write-through is not there yet in this version',
     ],
+    ['retention: 15y', 'filmroom.yaml:1: retention[0] must be a section with keys: modality, keep'],
+    ['retention: { keep: 15 }', 'must be a duration such as 60s or 30d'],
+    ['retention: [ { modality: mammo, keep: 15y } ]', 'retention[0].modality must be a modality such as MG'],
     ['http: { host: 0.0.0.0 }', 'auth.mode none is allowed only where http.host is loopback'],
     ['auth: { mode: oidc, issuer: x }', 'filmroom.yaml:1: auth.issuer must be a URL such as https://pacs.example'],
     ['auth: { mode: basic }', 'mode must be none, token or oidc'],

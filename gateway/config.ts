@@ -43,6 +43,14 @@ const list = <T extends z.ZodType>(element: T, what: string) =>
   z.array(element, { error: `must be a list of ${what}` }).min(1, `must list at least one of ${what}`);
 
 const duration = parsed(parseDuration, 'a duration such as 60s or 30d');
+const retentionRule = section({
+  /** As in (0008,0060): MG. Without it: any. */
+  modality: z
+    .string()
+    .regex(/^[A-Z0-9_]{1,16}$/, 'must be a modality such as MG')
+    .optional(),
+  keep: duration,
+});
 const rate = parsed(parseRate, 'a rate such as 20MB/s');
 const percent = parsed(parsePercent, 'a percentage such as 85%');
 const httpUrl = parsed((value) => {
@@ -183,6 +191,7 @@ const schema = section({
     prefetch: later,
     windows: later,
   }).prefault({}),
+  retention: z.preprocess((rules) => [rules ?? []].flat(), z.array(retentionRule)),
   workers: section({
     threads: z
       .union([z.literal('auto'), whole(1, 256)], { error: 'must be auto or a number of threads' })
@@ -225,6 +234,7 @@ export interface Config {
     readonly protectAfterMs: number;
     readonly scrub: { readonly bytesPerSecond: number | null; readonly everyMs: number | null };
   };
+  readonly retention: readonly { readonly modality: string | null; readonly keepMs: number }[];
   readonly workers: { readonly threads: number | 'auto' };
   /** Keys that were given and that this version does not act on yet. */
   readonly ignored: readonly string[];
@@ -332,6 +342,7 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
       recall: tiering.recall,
       evictMinAgeMs: tiering.evict.minAge,
     },
+    retention: config.retention.map(({ modality, keep }) => ({ modality: modality ?? null, keepMs: keep })),
     workers,
     ignored: [
       ...(tiering.prefetch === undefined ? [] : ['tiering.prefetch']),

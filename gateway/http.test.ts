@@ -4,7 +4,7 @@ import { scriptedArchive } from '../test/support/scripted-archive.js';
 import type { Archive, Selection } from '../tiering/archive/archive.js';
 import { systemClock } from '../tiering/core/clock.js';
 import { ArchiveError } from '../tiering/core/errors.js';
-import { parseReplicaName } from '../tiering/core/ids.js';
+import { parseReplicaName, parseStudyUid } from '../tiering/core/ids.js';
 import { JobRegistry, type JobView } from './admin/jobs.js';
 import { OPENAPI } from './admin/openapi.js';
 import type { StatusView } from './admin/status.js';
@@ -240,7 +240,38 @@ describe('the admin API', () => {
     for (const path of ['/admin/api/deletions', '/admin/api/Deletions/', '/ADMIN/api/deletions?x']) {
       expect([path, (await ask(path, asked)).status]).toEqual([path, 403]);
     }
-    expect((await ask('/admin/api/status', { headers })).status).toBe(200);
+    const clear = await ask('/admin/api/holds/1.2', { method: 'DELETE', headers });
+    expect([clear.status, (await ask('/admin/api/status', { headers })).status]).toEqual([403, 200]);
+  });
+
+  it('lists, sets and clears legal holds, and deletes nothing in a request that one of them refuses', async () => {
+    const said: unknown[] = [];
+    const study = parseStudyUid('1.2.3');
+    const refused = { study, cause: 'hold', until: null, detail: 'the study is under legal hold' } as const;
+    const { ask, post } = await start({
+      async *instances() {},
+      holds: () => Promise.resolve([{ study, held: true, atMs: 0, reason: 'case 1' }]),
+      setHold: (...args) => Promise.resolve({ durable: said.push(args) > 0 ? 'quorum' : 'pending' }),
+      clearHold: (...args) => Promise.resolve({ durable: said.push(args) > 0 ? 'quorum' : 'pending' }),
+      refusals: () => Promise.resolve([refused]),
+    });
+    expect(await json(await ask('/admin/api/holds'))).toEqual({
+      holds: [{ study, since: '1970-01-01T00:00:00.000Z', reason: 'case 1' }],
+    });
+    expect((await post('/admin/api/holds', { study, reason: 'case 2' })).status).toBe(201);
+    expect((await ask(`/admin/api/holds/${study}`, { method: 'DELETE' })).status).toBe(200);
+    expect(said).toEqual([[study, 'case 2'], [study]]);
+    for (const bad of [{}, { study: 'x' }, { study, reason: 'x'.repeat(1_025) }, { study, until: '2030' }]) {
+      expect([bad, (await post('/admin/api/holds', bad)).status]).toEqual([bad, 400]);
+    }
+    const what = { studies: ['1.2.9', '1.2.3'] };
+    expect(await json(await post('/admin/api/deletions/plan', what))).toMatchObject({ refused: [refused] });
+    const { id } = await json<{ id: string }>(await post('/admin/api/deletions', what));
+    await (await ask(`/admin/api/jobs/${id}/events`)).text();
+    expect(await json(await ask(`/admin/api/jobs/${id}`))).toMatchObject({
+      state: 'failed',
+      report: { instances: 0, failures: [{ item: '1.2.3', code: 'CONFLICT', detail: refused.detail }] },
+    });
   });
 
   it('cancels a job', async () => {
@@ -325,7 +356,7 @@ describe('the admin API', () => {
     expect(served).toEqual(OPENAPI);
     for (const [path, methods] of Object.entries(served.paths)) {
       for (const method of Object.keys(methods).filter((key) => key !== 'parameters')) {
-        const answer = await ask(`/admin/api${path.replace('{id}', 'x')}`, { method: method.toUpperCase() });
+        const answer = await ask(`/admin/api${path.replace(/\{\w+\}/, 'x')}`, { method: method.toUpperCase() });
         expect([path, method, await answer.text()]).not.toEqual([
           path,
           method,

@@ -208,7 +208,7 @@ function volumeSource(
   };
 }
 
-function policyOf({ hot, cold, tiering }: Config): Partial<Policy> {
+function policyOf({ hot, cold, tiering, retention }: Config): Partial<Policy> {
   return {
     settleMs: hot.settleMs,
     highWater: hot.highWater,
@@ -219,5 +219,6 @@ function policyOf({ hot, cold, tiering }: Config): Partial<Policy> {
     cloudDirectQuorum: cold.cloudDirectQuorum,
     scrubBytesPerSecond: tiering.scrub.bytesPerSecond,
     scrubEveryMs: tiering.scrub.everyMs,
+    retention,
   };
 }

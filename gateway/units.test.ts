@@ -10,12 +10,14 @@ describe('parseDuration', () => {
     ['15m', 900_000],
     ['2h', 7_200_000],
     ['30d', 2_592_000_000],
+    ['10y', 10 * 366 * 86_400_000],
+    ['100y', 100 * 366 * 86_400_000],
     ['0s', 0],
   ])('reads %s as %d milliseconds', (text, ms) => {
     expect(parseDuration(text)).toBe(ms);
   });
 
-  it.each(['', '60', 's', '60 s', '-1s', '1e3s', '60S', '1w', '60s ', '1.s', 'Infinityd', '999999999d'])(
+  it.each(['', '60', 's', '60 s', '-1s', '1e3s', '60S', '1w', '60s ', '1.s', 'Infinityd', '999999999d', '101y'])(
     'refuses %j',
     (text) => {
       expect(() => parseDuration(text)).toThrow(/duration/);

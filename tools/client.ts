@@ -1,8 +1,10 @@
 // The server as the commands see it: its admin API and its job events. Whatever it answers that is not success becomes an
 // ArchiveError with the server's own words.
+import type { HoldView } from '../gateway/admin/holds.js';
 import type { JobView } from '../gateway/admin/jobs.js';
 import type { Plan } from '../gateway/admin/plan.js';
 import type { StatusView } from '../gateway/admin/status.js';
+import type { HoldReport } from '../tiering/archive/archive.js';
 import { ArchiveError, type ErrorCode } from '../tiering/core/errors.js';
 import { readEvents } from './server-events.js';
 
@@ -38,6 +40,18 @@ export class ServerClient {
 
   planDeletion(what: object): Promise<Plan> {
     return this.#json('POST', '/admin/api/deletions/plan', what);
+  }
+
+  async holds(): Promise<readonly HoldView[]> {
+    return (await this.#json<{ holds: readonly HoldView[] }>('GET', '/admin/api/holds')).holds;
+  }
+
+  setHold(study: string, reason: string): Promise<HoldReport> {
+    return this.#json('POST', '/admin/api/holds', { study, reason });
+  }
+
+  clearHold(study: string): Promise<HoldReport> {
+    return this.#json('DELETE', `/admin/api/holds/${encodeURIComponent(study)}`);
   }
 
   async jobs(): Promise<readonly JobView[]> {

@@ -5,6 +5,7 @@ import { deleteCommand } from './commands/delete.js';
 import { doctorCommand } from './commands/doctor.js';
 import { eraseCommand } from './commands/erase.js';
 import { extractCommand } from './commands/extract.js';
+import { holdCommand } from './commands/hold.js';
 import { importCommand } from './commands/import.js';
 import { initCommand } from './commands/init.js';
 import { jobsCommand } from './commands/jobs.js';
@@ -35,6 +36,7 @@ const COMMANDS = [
   repatriateCommand,
   deleteCommand,
   eraseCommand,
+  holdCommand,
   scrubCommand,
   repairCommand,
   keysCommand,

@@ -1,7 +1,7 @@
 // Deletes asked for by an operator: what is meant, checked; what it amounts to; and the job that does it. Studies, series and
 // instances are named one by one: nothing here deletes by a query.
 import { z } from 'zod';
-import type { Archive, EraseReport, JobFailure, JobOptions, Scope } from '../../tiering/archive/archive.js';
+import type { Archive, EraseReport, JobFailure, JobOptions, Refusal, Scope } from '../../tiering/archive/archive.js';
 import { ArchiveError, codeOf } from '../../tiering/core/errors.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid } from '../../tiering/core/ids.js';
 import type { JobReport } from './jobs.js';
@@ -57,7 +57,8 @@ export async function planDeletion(archive: Archive, scopes: readonly Scope[]): 
     }
     if (plan.instances > before) plan.studies += 1;
   }
-  return plan;
+  const refused = await archive.refusals(scopes.map(({ study }) => study));
+  return refused.length === 0 ? plan : { ...plan, refused };
 }
 
 export interface DeletionReport extends JobReport {
@@ -70,12 +71,14 @@ export interface DeletionReport extends JobReport {
   readonly unavailable?: readonly string[];
 }
 
-/** One that fails is reported and the rest goes on. */
+/** Nothing is deleted when any of the studies may not be. Else one that fails is reported and the rest goes on. */
 export async function deleteScopes(
   archive: Archive,
   { scopes, erase }: Deletion,
   options: JobOptions,
 ): Promise<DeletionReport> {
+  const refused = await archive.refusals(scopes.map(({ study }) => study));
+  if (refused.length > 0) return refusedReport(refused);
   const failures: JobFailure[] = [];
   const deletes: number[] = [];
   let instances = 0;
@@ -111,4 +114,9 @@ export async function deleteScopes(
     failures.push({ item: 'erase', code: codeOf(error), detail: error.message });
     return { instances, studies, durable, failures };
   }
+}
+
+function refusedReport(refused: readonly Refusal[]): DeletionReport {
+  const failures = refused.map(({ study, detail }) => ({ item: study, code: 'CONFLICT' as const, detail }));
+  return { instances: 0, studies: 0, durable: 'quorum', failures };
 }

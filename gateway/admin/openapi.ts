@@ -86,6 +86,12 @@ const schemas = {
     },
     ['studies', 'series', 'instance', 'erase'],
   ),
+  Told: object({
+    durable: {
+      enum: ['quorum', 'pending'],
+      description: 'pending: replicas that are away are told when they are back',
+    },
+  }),
   Job: object({
     id: text,
     kind: text,
@@ -194,6 +200,26 @@ export const OPENAPI = {
         summary: 'What a delete amounts to; nothing is changed',
         requestBody: { required: true, content: json(ref('Deletion')) },
         responses: { 200: answer('What would be deleted', ref('Plan')), 400: problem },
+      },
+    },
+    '/holds': {
+      get: {
+        summary: 'Studies under legal hold',
+        responses: {
+          200: answer('Holds', object({ holds: list(object({ study: text, since: text, reason: text })) })),
+        },
+      },
+      post: {
+        summary: 'Put a study under legal hold: nothing of it is deleted until the hold is cleared',
+        requestBody: { required: true, content: json(object({ study: text, reason: text }, ['reason'])) },
+        responses: { 201: answer('It is held', ref('Told')), 400: problem, 404: problem, 503: problem },
+      },
+    },
+    '/holds/{study}': {
+      parameters: [{ name: 'study', in: 'path', required: true, schema: text }],
+      delete: {
+        summary: 'Clear a legal hold; needs the right to delete, too',
+        responses: { 200: answer('It is cleared', ref('Told')), 404: problem, 503: problem },
       },
     },
     '/jobs/{id}': {

@@ -1,6 +1,6 @@
 // What a command would touch, before it is confirmed: studies, instances and bytes, and how many are online now. Looks at a
 // bounded number of studies; beyond it the answer says that there are more.
-import type { Archive, QueryRow, Selection } from '../../tiering/archive/archive.js';
+import type { Archive, QueryRow, Refusal, Selection } from '../../tiering/archive/archive.js';
 import type { Clock } from '../../tiering/core/clock.js';
 import { STUDY_LEVEL } from './requests.js';
 
@@ -12,6 +12,8 @@ export interface Plan {
   readonly online: number;
   /** More studies are selected than were looked at. */
   readonly more: boolean;
+  /** Of a delete: studies of which nothing may be deleted. Then nothing at all is. */
+  readonly refused?: readonly Refusal[];
 }
 
 const STUDIES_MAX = 1000;

@@ -9,6 +9,7 @@ import type { StudyLinks } from '../auth/study-links.js';
 import type { Health } from '../health.js';
 import type { Logger } from '../log.js';
 import { deleteScopes, isErasure, parseDeletion, planDeletion } from './deletion.js';
+import { addHoldRoutes } from './holds.js';
 import { isFinished, type JobKind, type JobRegistry, type JobReport, type JobView } from './jobs.js';
 import { OPENAPI } from './openapi.js';
 import { planOf } from './plan.js';
@@ -94,6 +95,7 @@ export function adminRouter(dependencies: AdminDependencies): Router {
     const deletion = parseDeletion(body);
     begin(response, 'delete', (options) => deleteScopes(archive, deletion, options));
   });
+  addHoldRoutes(router, archive, bodyOf);
   router.get('/jobs/:id', (request, response) => {
     response.json(jobs.get(request.params.id));
   });

@@ -42,5 +42,9 @@ export function imageAction(request: Pick<IncomingMessage, 'method'>): Action {
 /** What a request under /admin or for the metrics does. */
 export function adminActions(request: Pick<IncomingMessage, 'method' | 'url'>): readonly Action[] {
   const path = request.url?.split('?', 1)[0]?.replace(/\/+$/, '').toLowerCase();
-  return request.method === 'POST' && path === '/admin/api/deletions' ? ['operate', 'delete'] : ['operate'];
+  const deletes =
+    (request.method === 'POST' && path === '/admin/api/deletions') ||
+    // Clearing a hold, and whatever else is deleted but jobs.
+    (request.method === 'DELETE' && path?.startsWith('/admin/api/jobs/') !== true);
+  return deletes ? ['operate', 'delete'] : ['operate'];
 }

@@ -244,6 +244,36 @@ describe('the command line against a server', () => {
     expect(await sampleDifferences()).toEqual([]);
   });
 
+  it('hold set refuses every delete of the study, over DICOMweb too and after a restart, until hold clear', async () => {
+    const study = await aStudy('US');
+    const reason = 'court of appeal';
+    expect(await ask('hold', 'set', '--study', study, '--reason', reason)).toMatchObject({
+      code: 0,
+      json: { study, held: true, durable: 'quorum' },
+    });
+    await gateway.restart();
+    expect(await ask('hold', 'list')).toMatchObject({ code: 0, json: { holds: [{ study, reason }] } });
+    const refused = await fetch(`${gateway.url}/dicomweb/studies/${study}`, { method: 'DELETE' });
+    expect([refused.status, refused.headers.get('content-type')]).toEqual([409, 'application/problem+json']);
+    expect(((await refused.json()) as { detail: string }).detail).toContain(reason);
+    const other = await aStudy('CT');
+    const both = await ask('delete', '--study', other, '--study', study, '--erase', '--yes');
+    expect(both).toMatchObject({
+      code: 1,
+      json: { state: 'failed', instances: 0, failures: [{ item: study, code: 'CONFLICT' }] },
+    });
+    expect(await ask('delete', '--study', study)).toMatchObject({
+      code: 2,
+      json: { plan: { refused: [{ study, cause: 'hold', until: null }] } },
+    });
+    expect(await sampleDifferences()).toEqual([]);
+    expect(await ask('hold', 'clear', '--study', study)).toMatchObject({ code: 0, json: { held: false } });
+    expect(await ask('hold', 'clear', '--study', study)).toMatchObject({ code: 1 });
+    expect(await ask('delete', '--study', study, '--yes')).toMatchObject({ code: 0 });
+    expect((await ask('import', 'samples')).code).toBe(0);
+    expect(await sampleDifferences()).toEqual([]);
+  });
+
   it('keys rotate wraps everything anew under a key that the next start has too; the old keyring then opens nothing', async () => {
     await copyFile(inGateway('data/keyring.json'), inGateway('old-keyring.json'));
     await chmod(inGateway('old-keyring.json'), 0o600);

@@ -238,6 +238,10 @@ export class MemoryArchive implements Archive {
     return unsupported();
   }
   migrate = unsupported;
+  refusals = () => Promise.resolve([]);
+  holds = () => Promise.resolve([]);
+  setHold = unsupported;
+  clearHold = unsupported;
   erase = unsupported;
   recall = unsupported;
   scrub = unsupported;

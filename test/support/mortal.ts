@@ -9,7 +9,7 @@ import type { Index } from '../../tiering/index/index.js';
 const INDEX_READS: ReadonlySet<string> = new Set(
   [
     'lookup highestSeq tombstones instance instances metadata query pack packs packContents unfiled unfiledInstances',
-    'exceptions garbage garbageOf erasures studiesWithCopiesIn unknownObjects status setting check close',
+    'exceptions garbage garbageOf erasures holds studiesWithCopiesIn unknownObjects status setting check close',
   ].flatMap((names) => names.split(' ')),
 );
 

@@ -8,7 +8,7 @@ import { openChunk } from '../../tiering/format/chunk.js';
 import { parseKeyring } from '../../tiering/format/keyring.js';
 import { unwrapDek } from '../../tiering/format/keys.js';
 import { openManifest } from '../../tiering/format/manifest.js';
-import { parseConfig, parseTombstoneName } from '../../tiering/format/names.js';
+import { parseConfig, parseStatementName } from '../../tiering/format/names.js';
 import { scanTar } from '../../tiering/format/tar-scan.js';
 import { openTombstone } from '../../tiering/format/tombstone.js';
 import { makeVectors } from './make-vectors.js';
@@ -59,7 +59,11 @@ describe.each([
       expect(found).toEqual(body.members.map((member) => member.sha256));
       expect(await openTombstone(tombstone, keyring)).toEqual(vectors.tombstone);
       const hash = createHash('sha256').update(tombstone).digest('hex');
-      expect(parseTombstoneName(`t/${tombstoneFile}`)).toEqual({ seq: vectors.tombstone.seq, sha256: hash });
+      expect(parseStatementName(`t/${tombstoneFile}`)).toEqual({
+        kind: 'tombstone',
+        seq: vectors.tombstone.seq,
+        sha256: hash,
+      });
     });
   });
 

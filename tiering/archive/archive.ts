@@ -4,6 +4,7 @@
 import type { DicomFault, DicomWarning } from '../../dicom/instance.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { ReplicaName, SeriesUid, Sha256, SopUid, StudyUid, VolumeName } from '../core/ids.js';
+import type { StudyHold } from '../format/types.js';
 import type { IndexStatus, InstanceRecord, MetadataPart, QueryPage, QuerySpec, Scope } from '../index/index.js';
 
 export type { InstanceRecord, MetadataPart, QueryPage, QueryRow, QuerySpec, Scope } from '../index/index.js';
@@ -215,6 +216,21 @@ export interface EraseReport {
   readonly unavailable: readonly string[];
 }
 
+/** Why nothing of a study may be deleted. */
+export interface Refusal {
+  readonly study: StudyUid;
+  readonly cause: 'hold' | 'retention';
+  /** The first day on which it may be, `YYYY-MM-DD` in UTC; null: when somebody clears the hold. */
+  readonly until: string | null;
+  /** In a sentence, without the UID. */
+  readonly detail: string;
+}
+
+export interface HoldReport {
+  /** As of RemoveReport. */
+  readonly durable: 'quorum' | 'pending';
+}
+
 export interface RemoveReport {
   /** Deleted by this call. */
   readonly instances: number;
@@ -270,7 +286,8 @@ export interface ImageArchive {
 
   /**
    * Deletes what is live in the scope when the call comes: not found by anything from before it resolves, and never back (I9), unless
-   * it is stored again afterwards. The bytes leave later, with their packs. NOT_FOUND when nothing is there; UNAVAILABLE when it
+   * it is stored again afterwards. The bytes leave later, with their packs. NOT_FOUND when nothing is there; CONFLICT, and nothing is
+   * deleted, when the study is under legal hold or must be kept (`refusals`); UNAVAILABLE when it
    * cannot be written down, or by the signal ABORTED: then some of it may be deleted, and the call may be made again.
    */
   remove(scope: Scope, options?: { readonly signal?: AbortSignal | undefined }): Promise<RemoveReport>;
@@ -296,6 +313,14 @@ export interface ImageArchive {
 
 export interface Archive extends ImageArchive {
   status(): Promise<ArchiveStatus>;
+  /** Of these studies, those of which nothing may be deleted now. */
+  refusals(studies: readonly StudyUid[]): Promise<readonly Refusal[]>;
+  /** Studies under legal hold, ascending by UID. */
+  holds(): Promise<readonly StudyHold[]>;
+  /** Nothing of the study is deleted from now on; once more: with another reason. NOT_FOUND when there is no such study. */
+  setHold(study: StudyUid, reason: string): Promise<HoldReport>;
+  /** NOT_FOUND when it is under none. */
+  clearHold(study: StudyUid): Promise<HoldReport>;
   /** Files what has not settled, protects, proves, and (unless `keepHot`) deletes the hot copies. */
   migrate(selection: Selection, options?: JobOptions & { readonly keepHot?: boolean }): Promise<MigrateReport>;
   /**

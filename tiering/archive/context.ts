@@ -29,6 +29,8 @@ export interface Policy {
   readonly lowWater: number;
   /** Replicas that must hold a cloud-direct batch before it is acknowledged; default: the write quorum. */
   readonly cloudDirectQuorum: number | null;
+  /** How long studies are kept: nothing of them is deleted until then. Of each modality the first rule that fits counts; null fits any. */
+  readonly retention: readonly { readonly modality: string | null; readonly keepMs: number }[];
   /** What is thrown away leaves the replicas after this long: longer than the longest answer takes. */
   readonly garbageGraceMs: number;
   /** Bytes a second that a deep scrub reads at most; null: as fast as it can. */
@@ -51,6 +53,7 @@ export const DEFAULT_POLICY: Policy = {
   highWater: 0.85,
   lowWater: 0.75,
   cloudDirectQuorum: null,
+  retention: [],
   garbageGraceMs: 24 * 3600 * 1000,
   scrubBytesPerSecond: null,
   scrubEveryMs: null,

@@ -32,8 +32,10 @@ import { repair } from './recovery/repair.js';
 import { scrub } from './recovery/scrub.js';
 import { EmptyPacks } from './removal/empty-packs.js';
 import { erase } from './removal/erase.js';
+import { clearHold, setHold } from './removal/holds.js';
 import { unreadDeletes } from './removal/provisional.js';
 import { takeTrayTombstones } from './removal/read-tombstones.js';
+import { refusalsOf } from './removal/refusals.js';
 import { remove } from './removal/remove.js';
 import { migrate, recall } from './tiers/migrate.js';
 import { Movers } from './tiers/movers.js';
@@ -139,10 +141,12 @@ function assemble(
   const identities = new Identities(ctx.index);
   const receiver = { ctx, committer, budget: new IngestBudget(), identities };
   const hooks = { onCold: (instance: InstanceRecord) => movers.wantRecall(instance.pack) };
+  const gate = new PackLocks();
+  const holder = { ctx, committer, gate };
   let closing: Promise<void> | null = null;
   return {
     receive: (body, options = {}) => receive(receiver, body, options),
-    remove: (scope, options = {}) => remove({ ctx, committer, identities }, scope, options.signal),
+    remove: (scope, options = {}) => remove({ ctx, committer, identities, gate }, scope, options.signal),
     query: (spec, signal) => ctx.index.query(spec, signal),
     instances: (scope) => ctx.index.instances(scope),
     instance: (scope) => ctx.index.instance(scope),
@@ -153,6 +157,10 @@ function assemble(
     },
     read: (instance, range, signal) => readInstance(ctx, instance, range, signal, hooks),
     status: () => status(ctx, committer.destination()),
+    refusals: (studies) => refusalsOf(ctx, studies),
+    holds: () => ctx.index.holds(),
+    setHold: (study, reason) => setHold(holder, study, reason),
+    clearHold: (study) => clearHold(holder, study),
     migrate: (selection, options = {}) => migrate(ctx, committer, emptyPacks, selection, options),
     erase: (options = {}) => erase({ ctx, committer, emptyPacks }, options),
     recall: (selection, options = {}) => recall(ctx, selection, options),

@@ -37,6 +37,9 @@ export const READ_PIECE_BYTES = 1 * MiB;
 /** One tombstone names so many instances at most: about 140 kB, so that it is one small tray member and one small object. */
 export const TOMBSTONE_ENTRIES_MAX = 1_000;
 
+/** A sentence or two: the reason of a legal hold, in UTF-8. */
+export const HOLD_REASON_BYTES_MAX = 1_024;
+
 /** Placements must have been verified within this time when a hot copy is deleted for their sake. */
 export const PROOF_AGE_MS_MAX = 30 * 24 * 3600 * 1000;
 

@@ -4,12 +4,13 @@ import {
   CONFIG_NAME,
   chunkName,
   encodeConfig,
+  holdName,
   manifestName,
   manifestPrefix,
   parseChunkName,
   parseConfig,
   parseManifestName,
-  parseTombstoneName,
+  parseStatementName,
   README_NAME,
   readmeText,
   tombstoneName,
@@ -27,7 +28,8 @@ describe('object names', () => {
     expect(parseManifestName(manifestName(pack, 12, sha256))).toEqual({ pack, generation: 12, hash8: 'ab12cd34' });
     expect(manifestName(pack, 12, sha256).startsWith(manifestPrefix(pack))).toBe(true);
     expect(tombstoneName(7, sha256)).toBe(`t/7-${sha256}`);
-    expect(parseTombstoneName(tombstoneName(7, sha256))).toEqual({ seq: 7, sha256 });
+    expect(parseStatementName(tombstoneName(7, sha256))).toEqual({ kind: 'tombstone', seq: 7, sha256 });
+    expect(parseStatementName(holdName(7, sha256))).toEqual({ kind: 'hold', seq: 7, sha256 });
     expect([CONFIG_NAME, README_NAME]).toEqual(['config', 'README.txt']);
   });
 
@@ -46,7 +48,7 @@ describe('object names', () => {
     '',
     'x',
   ])('of another form are foreign: %s', (name) => {
-    expect([parseChunkName(name), parseManifestName(name), parseTombstoneName(name)]).toEqual([
+    expect([parseChunkName(name), parseManifestName(name), parseStatementName(name)]).toEqual([
       undefined,
       undefined,
       undefined,

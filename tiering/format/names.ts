@@ -9,6 +9,7 @@ export const CONFIG_NAME = parseObjectKey('config');
 export const README_NAME = parseObjectKey('README.txt');
 export const MANIFEST_PREFIX = 'm/';
 export const TOMBSTONE_PREFIX = 't/';
+export const HOLD_PREFIX = 'h/';
 /** Version of the whole: chunks, manifests, names. */
 export const FORMAT_VERSION = 1;
 
@@ -16,6 +17,7 @@ const SUITES_MAX = 16;
 
 const CHUNK = /^c\/([0-9a-f]{2})\/([0-9a-f]{64})$/;
 const MANIFEST = /^m\/([0-9a-f-]{36})\/([1-9][0-9]{0,14})-([0-9a-f]{8})$/;
+const HOLD = /^h\/([1-9][0-9]{0,14})-([0-9a-f]{64})$/;
 const TOMBSTONE = /^t\/([1-9][0-9]{0,14})-([0-9a-f]{64})$/;
 
 /** `c/<first two digits>/<sha256>` of the sealed object's bytes. */
@@ -60,9 +62,30 @@ export function manifestPrefix(pack: PackId): string {
   return `${MANIFEST_PREFIX}${pack}/`;
 }
 
-/** `t/<seq>-`: what all objects of one delete begin with. */
-export function tombstonePrefix(seq: number): string {
-  return `${TOMBSTONE_PREFIX}${seq}-`;
+/** `t/<seq>-` or `h/<seq>-`: what all objects that say the same as `name` begin with. */
+export function statementPrefix(name: ObjectKey): string {
+  return name.slice(0, name.indexOf('-') + 1);
+}
+
+/** `h/<seq>-<sha256>`; `sha256` is of the hold object's bytes. */
+export function holdName(seq: number, sha256: Sha256): ObjectKey {
+  const name = `h/${seq}-${sha256}`;
+  if (!HOLD.test(name)) throw new ArchiveError('INVALID', `not an arrival number: ${seq}`);
+  return parseObjectKey(name);
+}
+
+export interface StatementName {
+  readonly kind: 'tombstone' | 'hold';
+  readonly seq: number;
+  readonly sha256: Sha256;
+}
+
+/** What the name of a tombstone or a hold states; undefined for a name of another kind. */
+export function parseStatementName(name: string): StatementName | undefined {
+  const match = TOMBSTONE.exec(name) ?? HOLD.exec(name);
+  if (match?.[1] === undefined || match[2] === undefined) return undefined;
+  const kind = name.startsWith(HOLD_PREFIX) ? 'hold' : 'tombstone';
+  return { kind, seq: Number(match[1]), sha256: parseSha256(match[2]) };
 }
 
 /** `t/<seq>-<sha256>`; `sha256` is of the tombstone object's bytes. */
@@ -70,13 +93,6 @@ export function tombstoneName(seq: number, sha256: Sha256): ObjectKey {
   const name = `t/${seq}-${sha256}`;
   if (!TOMBSTONE.test(name)) throw new ArchiveError('INVALID', `not an arrival number: ${seq}`);
   return parseObjectKey(name);
-}
-
-/** What a tombstone's name states; undefined for a name of another kind. */
-export function parseTombstoneName(name: string): { readonly seq: number; readonly sha256: Sha256 } | undefined {
-  const match = TOMBSTONE.exec(name);
-  if (match?.[1] === undefined || match[2] === undefined) return undefined;
-  return { seq: Number(match[1]), sha256: parseSha256(match[2]) };
 }
 
 /** The object `config`: whose replica this is. Not authenticated: it guards from mistakes, not from attackers. */

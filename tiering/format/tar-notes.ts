@@ -4,9 +4,10 @@ import { createHash } from 'node:crypto';
 import { ArchiveError } from '../core/errors.js';
 import { type PackId, parsePackId, parseSha256, type Sha256 } from '../core/ids.js';
 import { integerField, type JsonRecord, jsonRecord, recordOf, textField } from './fields.js';
+import { holdFields, parseHoldFields } from './hold.js';
 import { memberBytes, noteHeader } from './tar.js';
 import { parseTombstoneFields, tombstoneFields } from './tombstone-fields.js';
-import type { Tombstone } from './types.js';
+import type { HoldStatement, Tombstone } from './types.js';
 
 /** First member of every tray: how far its predecessor counts. */
 export interface TrayNote {
@@ -28,7 +29,10 @@ export interface PointerNote {
 /** A delete. */
 export type TombstoneNote = Tombstone & { readonly note: 'tombstone' };
 
-export type Note = TrayNote | PointerNote | TombstoneNote;
+/** A study is put under legal hold, or released. */
+export type HoldNote = HoldStatement & { readonly note: 'hold' };
+
+export type Note = TrayNote | PointerNote | TombstoneNote | HoldNote;
 
 /** Longest data of a note: a tombstone of TOMBSTONE_ENTRIES_MAX instances; the others have a few hundred bytes. */
 export const NOTE_BYTES_MAX = 160 * 1024;
@@ -66,6 +70,8 @@ export function noteName(pack: PackId, note: Note): string {
       return `.filmroom/pointer/${note.pack}.json`;
     case 'tombstone':
       return `.filmroom/tombstone/${note.seq}.json`;
+    case 'hold':
+      return `.filmroom/hold/${note.seq}.json`;
   }
 }
 
@@ -86,6 +92,8 @@ export function parseNote(data: Uint8Array): Note {
         };
       case 'tombstone':
         return { note, ...parseTombstoneFields(fields) };
+      case 'hold':
+        return { note, ...parseHoldFields(fields) };
       default:
         break;
     }
@@ -120,5 +128,7 @@ function noteJson(note: Note): object {
       return { note: 'pointer', pack: note.pack, bytes: note.bytes, headersSha256: note.headersSha256 };
     case 'tombstone':
       return { note: 'tombstone', ...tombstoneFields(note) };
+    case 'hold':
+      return { note: 'hold', ...holdFields(note) };
   }
 }

@@ -6,7 +6,7 @@ import { parsePackId, parseSha256, parseSopUid } from '../core/ids.js';
 import { generateKek } from './kek.js';
 import { generateKeyring, type Keyring, withCurrentKek } from './keyring.js';
 import { openManifest } from './manifest.js';
-import { parseTombstoneName } from './names.js';
+import { parseStatementName } from './names.js';
 import { openTombstone, sealTombstone } from './tombstone.js';
 import type { Tombstone } from './types.js';
 
@@ -31,7 +31,7 @@ describe('a tombstone object', () => {
           const { name, object } = await seal(keyring, { seq, entries });
           expect(await openTombstone(object, keyring)).toEqual({ seq, entries });
           const hash = createHash('sha256').update(object).digest('hex');
-          expect(parseTombstoneName(name)).toEqual({ seq, sha256: hash });
+          expect(parseStatementName(name)).toEqual({ kind: 'tombstone', seq, sha256: hash });
         },
       ),
     );

@@ -91,3 +91,20 @@ export interface Tombstone {
   /** 1 to TOMBSTONE_ENTRIES_MAX. */
   readonly entries: readonly TombstoneEntry[];
 }
+
+/** Whether a study is under legal hold: then nothing of it is deleted. */
+export interface StudyHold {
+  readonly study: StudyUid;
+  readonly held: boolean;
+  /** When it was said. */
+  readonly atMs: number;
+  /** In the operator's words; may be empty. */
+  readonly reason: string;
+}
+
+/** One statement about it; of those about one study the one with the highest seq counts. */
+export interface HoldStatement {
+  /** Its own number in the order of arrivals. */
+  readonly seq: number;
+  readonly hold: StudyHold;
+}

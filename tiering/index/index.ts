@@ -3,7 +3,7 @@
 // test/contract/index.ts. Implementation: index/sqlite/ (writer and readers in threads of their own).
 import type { LevelAttributes } from '../../dicom/instance.js';
 import type { ObjectKey, PackId, ReplicaName, SeriesUid, Sha256, SopUid, StudyUid, VolumeName } from '../core/ids.js';
-import type { DekWrap, PackKind, PackMember, PackSeal, SeriesBundle, Tombstone } from '../format/types.js';
+import type { DekWrap, PackKind, PackMember, PackSeal, SeriesBundle, StudyHold, Tombstone } from '../format/types.js';
 
 /** A study, one of its series, or one instance. `sop` needs `series`. */
 export interface Scope {
@@ -76,8 +76,10 @@ export interface ArrivalBatch {
   readonly tombstones?: readonly TombstoneRecord[];
 }
 
-/** A delete as it is kept: what it says, and the object that says so on the replicas. */
+/** A delete as it is kept: what it says, and the object that says so on the replicas. Kept in the same way: what is said of a legal hold. */
 export interface TombstoneRecord extends Tombstone {
+  /** This is no delete but a statement of a hold; `entries` is empty. */
+  readonly hold?: StudyHold;
   readonly name: ObjectKey;
   /** Sealed once, so that every replica has the same bytes under the same name. */
   readonly object: Uint8Array;
@@ -283,7 +285,10 @@ export interface Index {
    * passed over while an older arrival of it is taken for live.
    */
   bury(records: readonly TombstoneRecord[]): Promise<number>;
+  /** Deletes, and statements of holds, which are recorded by `bury` and `commitArrivals` too. */
   tombstones(filter: TombstoneFilter): AsyncIterable<StoredTombstone>;
+  /** Studies under legal hold, of these or of all, ascending by UID: of what was said of each the highest seq counts. */
+  holds(studies?: readonly StudyUid[]): Promise<readonly StudyHold[]>;
   /** Notes that a replica holds the delete's object. NOT_FOUND for a name that is not recorded. */
   setTombstonePlacement(name: ObjectKey, replica: ReplicaName): Promise<void>;
   /**

@@ -50,6 +50,8 @@ export function deleteCommand(io: Io): Command {
         io,
         `Plan: ${plural(plan.instances, 'instance')} of ${plural(plan.studies, 'study', 'studies')}, ${formatBytes(plan.bytes)}.`,
       );
+      for (const { study: held, detail } of plan.refused ?? []) note(io, `  ${held}: ${detail}`);
+      if (plan.refused !== undefined) note(io, 'Nothing of it can be deleted while that is so.');
       note(io, 'They are not found from then on, on no volume, no replica and in no rebuild.');
       if (erase === true) note(io, 'Their bytes are erased; packs that hold others too are written anew.');
       note(io, 'Nothing was done. Give --yes to do it.');

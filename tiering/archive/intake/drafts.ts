@@ -6,6 +6,7 @@ import { type PackId, parseSeriesUid, parseSopUid, parseStudyUid } from '../../c
 import { memberBytes, memberHeader, memberPadding } from '../../format/tar.js';
 import { type Note, noteMember, noteMemberBytes } from '../../format/tar-notes.js';
 import type { AdoptedPack, ArrivedInstance, TombstoneRecord } from '../../index/index.js';
+import { noteOfRecord } from '../removal/make-record.js';
 
 /** An instance parsed and hashed: everything but where it will lie and when it came. */
 export interface InstanceContent {
@@ -18,7 +19,7 @@ export interface InstanceContent {
 export type Draft =
   | { readonly kind: 'instance'; readonly content: InstanceContent; readonly bytes: Uint8Array }
   | { readonly kind: 'birth'; readonly adopted: AdoptedPack; readonly headersSha256: Sha256 }
-  /** Has its seq already. */
+  /** Or what is said of a hold. Has its seq already. */
   | { readonly kind: 'delete'; readonly record: TombstoneRecord };
 
 /** A draft in the queue. Its seq is given once and kept through retries. */
@@ -46,7 +47,7 @@ export function draftPieces(tray: PackId, pending: Pending): readonly Uint8Array
 
 /** The small member that tells of a pack written beside the tray, or of a delete. */
 function noteOf(draft: Exclude<Draft, { kind: 'instance' }>): Note {
-  if (draft.kind === 'delete') return { note: 'tombstone', ...draft.record };
+  if (draft.kind === 'delete') return noteOfRecord(draft.record);
   const { id, bytes } = draft.adopted.pack;
   return { note: 'pointer', pack: id, bytes, headersSha256: draft.headersSha256 };
 }

@@ -4,7 +4,13 @@ import { hasCode } from '../../core/errors.js';
 import type { ReplicaName } from '../../core/ids.js';
 import { forEachLimited } from '../../core/queues.js';
 import { KEK_HEAD_BYTES, kekIdIn } from '../../format/envelope.js';
-import { MANIFEST_PREFIX, parseManifestName, parseTombstoneName, TOMBSTONE_PREFIX } from '../../format/names.js';
+import {
+  HOLD_PREFIX,
+  MANIFEST_PREFIX,
+  parseManifestName,
+  parseStatementName,
+  TOMBSTONE_PREFIX,
+} from '../../format/names.js';
 import type { JobOptions, KeysReport } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { isOfThisCopy } from '../recovery/manifest-reader.js';
@@ -108,7 +114,9 @@ async function countReplica(
     });
   for (const [prefix, what, parse] of [
     [MANIFEST_PREFIX, 'manifests', parseManifestName],
-    [TOMBSTONE_PREFIX, 'tombstones', parseTombstoneName],
+    [TOMBSTONE_PREFIX, 'tombstones', parseStatementName],
+    // What is said of holds counts with what is said of deletes: wrapped, told and rotated in the same way.
+    [HOLD_PREFIX, 'tombstones', parseStatementName],
   ] as const) {
     await forEachLimited(store.list(prefix, { signal }), HEADS_AT_ONCE, async ({ key, bytes }) => {
       if (parse(key) === undefined) return;

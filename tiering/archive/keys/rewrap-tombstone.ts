@@ -3,11 +3,13 @@
 import { codeOf, hasCode } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { kekIdIn } from '../../format/envelope.js';
-import { parseTombstoneName, tombstonePrefix } from '../../format/names.js';
-import { openTombstone, rewrapTombstone } from '../../format/tombstone.js';
+import { rewrapHold } from '../../format/hold.js';
+import { parseStatementName, statementPrefix } from '../../format/names.js';
+import { rewrapTombstone } from '../../format/tombstone.js';
 import type { StoredTombstone } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { isOfThisCopy } from '../recovery/manifest-reader.js';
+import { fetchStatement } from '../removal/read-tombstones.js';
 import { checkTombstone, payTombstone } from '../removal/send-tombstones.js';
 import { holdingsOf, type Rewrapped } from './holders.js';
 
@@ -18,7 +20,7 @@ export async function rewrapDelete(
 ): Promise<Rewrapped> {
   const stale = kekIdIn(before.object) !== ctx.keyring.current;
   const record = stale ? await sealAnew(ctx, before) : before;
-  const { listed, silent } = await holdingsOf(ctx, tombstonePrefix(record.seq), signal);
+  const { listed, silent } = await holdingsOf(ctx, statementPrefix(record.name), signal);
   const lacking: ReplicaName[] = [...silent];
   for (const replica of listed.keys()) {
     try {
@@ -38,7 +40,8 @@ export async function rewrapDelete(
 }
 
 async function sealAnew(ctx: ArchiveContext, before: StoredTombstone): Promise<StoredTombstone> {
-  const sealed = await rewrapTombstone(before.object, ctx.keyring, ctx.random);
+  const rewrap = before.hold === undefined ? rewrapTombstone : rewrapHold;
+  const sealed = await rewrap(before.object, ctx.keyring, ctx.random);
   await ctx.index.resealTombstone(before.name, sealed);
   await ctx.index.commitDurable();
   return { ...before, ...sealed, replicas: [] };
@@ -56,9 +59,9 @@ async function removeOthers(
   const said = wordsOf(record);
   let removed = 0;
   for (const name of names) {
-    if (name === record.name || parseTombstoneName(name) === undefined) continue;
+    if (name === record.name || parseStatementName(name) === undefined) continue;
     try {
-      const told = await openTombstone(await store.get(name, undefined, signal), ctx.keyring);
+      const told = await fetchStatement(store, ctx.keyring, name, signal);
       if (wordsOf(told) !== said) continue;
     } catch (error) {
       if (['CORRUPT', 'WRONG_KEY', 'SUITE_REFUSED', 'NOT_SUPPORTED', 'FOREIGN', 'ABSENT'].includes(codeOf(error)))
@@ -71,7 +74,8 @@ async function removeOthers(
   return removed;
 }
 
-function wordsOf({ seq, entries }: Pick<StoredTombstone, 'seq' | 'entries'>): string {
+function wordsOf({ seq, entries, hold }: Pick<StoredTombstone, 'seq' | 'entries' | 'hold'>): string {
+  if (hold !== undefined) return `${seq} ${hold.study} ${hold.held} ${hold.atMs} ${hold.reason}`;
   const named = entries.map(({ sop, sha256 }) => `${sop} ${sha256}`).sort();
   return `${seq} ${named.join(' ')}`;
 }

@@ -10,7 +10,7 @@ import type { Keyring } from '../../format/keyring.js';
 import { unwrapDek } from '../../format/keys.js';
 import type { ManifestBody, PackMember, PackSeal } from '../../format/types.js';
 import type { JobFailure, JobOptions } from '../archive.js';
-import { fetchTombstone, tombstoneNames } from '../removal/read-tombstones.js';
+import { fetchStatement, statementNames } from '../removal/read-tombstones.js';
 import { fetchManifest, listManifests, type ManifestRef } from './manifest-reader.js';
 
 export interface ExtractOptions extends JobOptions {
@@ -96,9 +96,9 @@ async function newestThatOpens(
 /** What the replica says was deleted: for `<SOP UID> <SHA-256>` the seq of the last delete. */
 async function deletedIn(options: ExtractOptions, failures: JobFailure[]): Promise<ReadonlyMap<string, number>> {
   const dead = new Map<string, number>();
-  for (const name of await tombstoneNames(options.store, options.signal)) {
+  for (const name of await statementNames(options.store, options.signal)) {
     try {
-      const { seq, entries } = await fetchTombstone(options.store, options.keyring, name, options.signal);
+      const { seq, entries } = await fetchStatement(options.store, options.keyring, name, options.signal);
       for (const { sop, sha256 } of entries) {
         const key = `${sop} ${sha256}`;
         dead.set(key, Math.max(seq, dead.get(key) ?? 0));

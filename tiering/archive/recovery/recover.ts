@@ -77,7 +77,8 @@ async function recoverTail(
       found += 1;
     }
     // Known from before the first arrival was taken in; said again so that the index knows where it lies.
-    if (entry.kind === 'note' && entry.note.note === 'tombstone') tombstones.push(await makeRecord(ctx, entry.note));
+    if (entry.kind === 'note' && (entry.note.note === 'tombstone' || entry.note.note === 'hold'))
+      tombstones.push(await makeRecord(ctx, entry.note));
     indexedTo = entry.next;
     if (batch.length + tombstones.length >= BATCH) await flush();
   });

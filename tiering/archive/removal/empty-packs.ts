@@ -5,6 +5,7 @@ import { noteMemberBytes } from '../../format/tar-notes.js';
 import type { PackFilter, PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import type { Committer } from '../intake/committer.js';
+import { noteOfRecord } from './make-record.js';
 import { unreadDeletes } from './provisional.js';
 
 /** Tombstones are carried forward from a small tray, or from one that they are less than a quarter of: so that carrying costs little. */
@@ -63,7 +64,7 @@ export class EmptyPacks {
     if (tray.bytes > SMALL_TRAY_BYTES && !whateverItCosts) {
       let bytes = 0;
       for await (const tombstone of index.tombstones({ tray: tray.id })) {
-        bytes += noteMemberBytes({ note: 'tombstone', ...tombstone });
+        bytes += noteMemberBytes(noteOfRecord(tombstone));
       }
       if (bytes > tray.bytes * CARRIED_SHARE_MAX) {
         this.#kept.add(tray.id);

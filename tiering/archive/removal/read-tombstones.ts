@@ -4,9 +4,10 @@ import type { ObjectStore } from '../../cold/object-store.js';
 import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { forEachLimited } from '../../core/queues.js';
+import { openHold } from '../../format/hold.js';
 import type { Keyring } from '../../format/keyring.js';
-import { parseTombstoneName, TOMBSTONE_PREFIX } from '../../format/names.js';
-import type { TombstoneNote } from '../../format/tar-notes.js';
+import { HOLD_PREFIX, parseStatementName, TOMBSTONE_PREFIX } from '../../format/names.js';
+import type { HoldNote, TombstoneNote } from '../../format/tar-notes.js';
 import { openTombstone } from '../../format/tombstone.js';
 import type { Volume } from '../../hot/volume.js';
 import type { TombstoneRecord } from '../../index/index.js';
@@ -18,28 +19,32 @@ import { makeRecord } from './make-record.js';
 
 const OBJECTS_AT_ONCE = 8;
 
-/** The names of a replica's tombstones. */
-export async function tombstoneNames(store: ObjectStore, signal?: AbortSignal): Promise<ObjectKey[]> {
+/** The names of a replica's tombstones, and of what it has of holds. */
+export async function statementNames(store: ObjectStore, signal?: AbortSignal): Promise<ObjectKey[]> {
+  return [...(await namesUnder(store, TOMBSTONE_PREFIX, signal)), ...(await namesUnder(store, HOLD_PREFIX, signal))];
+}
+
+async function namesUnder(store: ObjectStore, prefix: string, signal: AbortSignal | undefined): Promise<ObjectKey[]> {
   const names: ObjectKey[] = [];
-  for await (const { key } of store.list(TOMBSTONE_PREFIX, { signal })) {
-    if (parseTombstoneName(key) !== undefined) names.push(key);
+  for await (const { key } of store.list(prefix, { signal })) {
+    if (parseStatementName(key) !== undefined) names.push(key);
   }
   return names;
 }
 
 /** Gets and opens one. CORRUPT when it is not what its name says; WRONG_KEY, ABSENT and UNAVAILABLE as they are. */
-export async function fetchTombstone(
+export async function fetchStatement(
   store: ObjectStore,
   keyring: Keyring,
   name: ObjectKey,
   signal?: AbortSignal,
 ): Promise<TombstoneRecord> {
   const object = await store.get(name, undefined, signal);
-  const tombstone = await openTombstone(object, keyring);
-  if (parseTombstoneName(name)?.seq !== tombstone.seq) {
-    throw new ArchiveError('CORRUPT', `${name} holds the tombstone of another delete`);
-  }
-  return { ...tombstone, name, object };
+  const { kind, seq } = parseStatementName(name) ?? {};
+  const said =
+    kind === 'hold' ? { entries: [], ...(await openHold(object, keyring)) } : await openTombstone(object, keyring);
+  if (seq !== said.seq) throw new ArchiveError('CORRUPT', `${name} holds what was said at another time`);
+  return { ...said, name, object };
 }
 
 export interface TakenTombstones {
@@ -61,7 +66,7 @@ export async function takeTombstones(
   const holders = new Map<ObjectKey, ReplicaName[]>();
   for (const replica of replicas) {
     try {
-      for (const name of await tombstoneNames(ctx.replicas.store(replica), signal)) {
+      for (const name of await statementNames(ctx.replicas.store(replica), signal)) {
         holders.set(name, [...(holders.get(name) ?? []), replica]);
       }
     } catch (error) {
@@ -97,7 +102,7 @@ async function fetchFromAny(
   let failure: JobFailure = { item: name, code: 'ABSENT', detail: 'no replica gave it' };
   for (const [at, replica] of held.entries()) {
     try {
-      const record = await fetchTombstone(ctx.replicas.store(replica), ctx.keyring, name, signal);
+      const record = await fetchStatement(ctx.replicas.store(replica), ctx.keyring, name, signal);
       // Those before it were asked and failed; those after it list it, and a scrub looks closer.
       return { record, good: held.slice(at) };
     } catch (error) {
@@ -122,10 +127,11 @@ export async function takeTrayTombstones(ctx: ArchiveContext, volume: Volume): P
   for await (const { ref, bytes } of volume.list('tray')) {
     const record = await ctx.index.pack(ref.id);
     if (record !== undefined && record.hot !== 'open') continue;
-    const found: TombstoneNote[] = [];
+    const found: (TombstoneNote | HoldNote)[] = [];
     const source = volumeSource(volume, ref, Math.min(bytes, accepted.get(ref.id) ?? bytes));
     await walkTar(source, ref, record?.bytes ?? 0, async (entry) => {
-      if (entry.kind === 'note' && entry.note.note === 'tombstone') found.push(entry.note);
+      if (entry.kind !== 'note') return;
+      if (entry.note.note === 'tombstone' || entry.note.note === 'hold') found.push(entry.note);
     });
     for (const note of found) await ctx.index.bury([await makeRecord(ctx, note)]);
   }

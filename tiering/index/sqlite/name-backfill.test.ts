@@ -28,7 +28,15 @@ async function older(): Promise<void> {
   await index.commitArrivals({ pack: packId(1), indexedTo: 1, instances });
   await index.close();
   const db = new Sqlite(path);
-  const tables = ['study_names', 'tombstones', 'tombstone_placements', 'tombstone_records', 'erasures', 'spares'];
+  const tables = [
+    'study_names',
+    'tombstones',
+    'tombstone_placements',
+    'tombstone_records',
+    'erasures',
+    'spares',
+    'holds',
+  ];
   for (const table of tables) db.exec(`DROP TABLE ${table}`);
   for (const name of ['chunks_name', 'packs_manifest', 'garbage_since', 'garbage_pack']) db.exec(`DROP INDEX ${name}`);
   db.exec('ALTER TABLE garbage DROP COLUMN pack');

@@ -1,6 +1,7 @@
 // Reading deletes: pages of what a tray holds, or of what replicas lack.
 import type { Database } from 'better-sqlite3';
-import type { ObjectKey, PackId, ReplicaName, Sha256, SopUid } from '../../core/ids.js';
+import type { ObjectKey, PackId, ReplicaName, Sha256, SopUid, StudyUid } from '../../core/ids.js';
+import type { StudyHold } from '../../format/types.js';
 import type { StoredTombstone, TombstoneFilter } from '../index.js';
 
 interface Row {
@@ -9,6 +10,7 @@ interface Row {
   readonly name: string;
   readonly object: Uint8Array;
   readonly tray: string | null;
+  readonly hold: string | null;
 }
 
 export interface TombstonePage {
@@ -58,7 +60,7 @@ export class TombstoneReader {
     }
     const rows = this.#db
       .prepare<unknown[], Row>(
-        `SELECT t.id, t.seq, t.name, t.object, t.tray FROM tombstone_records t WHERE ${conditions.join(' AND ')}
+        `SELECT t.id, t.seq, t.name, t.object, t.tray, t.hold FROM tombstone_records t WHERE ${conditions.join(' AND ')}
          ORDER BY t.id LIMIT ${PAGE}`,
       )
       .all(...values);
@@ -88,6 +90,23 @@ export class TombstoneReader {
       object: new Uint8Array(row.object.buffer, row.object.byteOffset, row.object.length),
       tray: row.tray as PackId | null,
       replicas,
+      ...(row.hold === null ? {} : { hold: parseHold(row.hold) }),
     };
   }
+
+  /** As Index.holds. */
+  holds(studies: readonly StudyUid[] | undefined): readonly StudyHold[] {
+    const among = studies === undefined ? '' : 'AND study IN (SELECT value FROM json_each(?))';
+    return this.#db
+      .prepare<unknown[], { study: StudyUid; atMs: number; reason: string }>(
+        `SELECT study, at_ms AS atMs, reason FROM holds WHERE held = 1 ${among} ORDER BY study`,
+      )
+      .all(...(studies === undefined ? [] : [JSON.stringify(studies)]))
+      .map((row) => ({ ...row, held: true }));
+  }
+}
+
+function parseHold(text: string): StudyHold {
+  const [study, held, atMs, reason] = JSON.parse(text) as [StudyUid, boolean, number, string];
+  return { study, held, atMs, reason };
 }

@@ -44,6 +44,7 @@ export function readerMethods(db: Database, clock: QueryClock) {
       packs.page(filter, position, limit),
     ),
     tombstones: oneMoment((filter: TombstoneFilter, after: number) => tombstones.page(filter, after)),
+    holds: (studies?: readonly StudyUid[]) => tombstones.holds(studies),
     packContents: oneMoment((id: PackId) => metadata.packContents(id)),
     unfiled: oneMoment(() => packs.unfiled()),
     unfiledInstances: oneMoment((study: StudyUid) => metadata.unfiledInstances(study)),

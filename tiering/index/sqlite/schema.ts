@@ -240,7 +240,20 @@ ALTER TABLE garbage ADD COLUMN pack TEXT;
 CREATE INDEX garbage_pack ON garbage (pack) WHERE pack IS NOT NULL;
 `;
 
-const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const VERSION_6 = `
+-- Legal holds. A statement of one is kept beside the deletes ("hold": its JSON), with its object, tray and placements; "holds" has what counts
+-- of each study that ever had one.
+ALTER TABLE tombstone_records ADD COLUMN hold TEXT;
+CREATE TABLE holds (
+  study TEXT PRIMARY KEY,
+  seq INTEGER NOT NULL,
+  held INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`;
+
+const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 /**
  * Brings the file to the present schema. FOREIGN when it is a database of something else; NOT_SUPPORTED when a newer

@@ -87,6 +87,10 @@ export class SqliteIndex implements Index {
     }
   }
 
+  holds(studies?: readonly StudyUid[]) {
+    return this.#points.call('holds', studies);
+  }
+
   setTombstonePlacement(name: ObjectKey, replica: ReplicaName) {
     return this.#writer.call('setTombstonePlacement', name, replica);
   }

@@ -10,7 +10,8 @@ export class TombstoneTable {
   readonly #replicas: Dictionary;
   readonly #find: Statement<[Uint8Array], { id: number; placements: number }>;
   readonly #named: Statement<[string], { id: number }>;
-  readonly #add: Statement<[Uint8Array, number, string, Uint8Array, string | null]>;
+  readonly #add: Statement<[Uint8Array, number, string, Uint8Array, string | null, string | null]>;
+  readonly #hold: Statement<[string, number, number, number, string]>;
   readonly #addEntry: Statement<[string, Uint8Array, number, number]>;
   readonly #moveTo: Statement<[string, number]>;
   readonly #inTray: Statement<[string], unknown>;
@@ -24,7 +25,14 @@ export class TombstoneTable {
     this.#replicas = new Dictionary(db, 'replicas', 'name');
     this.#find = db.prepare('SELECT id, placements FROM tombstone_records WHERE content = ?');
     this.#named = db.prepare('SELECT id FROM tombstone_records WHERE name = ?');
-    this.#add = db.prepare('INSERT INTO tombstone_records (content, seq, name, object, tray) VALUES (?, ?, ?, ?, ?)');
+    this.#add = db.prepare(
+      'INSERT INTO tombstone_records (content, seq, name, object, tray, hold) VALUES (?, ?, ?, ?, ?, ?)',
+    );
+    this.#hold = db.prepare(
+      `INSERT INTO holds (study, seq, held, at_ms, reason) VALUES (?, ?, ?, ?, ?) ON CONFLICT (study) DO UPDATE
+         SET seq = excluded.seq, held = excluded.held, at_ms = excluded.at_ms, reason = excluded.reason
+         WHERE excluded.seq > holds.seq`,
+    );
     this.#addEntry = db.prepare('INSERT OR IGNORE INTO tombstones (sop, sha256, seq, record) VALUES (?, ?, ?, ?)');
     this.#moveTo = db.prepare('UPDATE tombstone_records SET tray = ? WHERE id = ?');
     this.#inTray = db.prepare('SELECT 1 FROM tombstone_records WHERE tray = ? LIMIT 1');
@@ -47,10 +55,11 @@ export class TombstoneTable {
    * one: then it is the one that was found.
    */
   add(record: TombstoneRecord, tray: PackId | null): void {
-    const { seq, entries, name, object } = record;
+    const { seq, entries, name, object, hold } = record;
+    const said = hold === undefined ? null : JSON.stringify([hold.study, hold.held, hold.atMs, hold.reason]);
     const named = entries.map(({ sop, sha256 }) => `${sop} ${sha256}`).sort();
     const content = createHash('sha256')
-      .update(`${seq} ${named.join(' ')}`)
+      .update(said === null ? `${seq} ${named.join(' ')}` : `${seq} hold ${said}`)
       .digest();
     const known = this.#find.get(content);
     if (known !== undefined) {
@@ -58,7 +67,8 @@ export class TombstoneTable {
       else if (known.placements === 0) this.#reseal.run(name, object, known.id);
       return;
     }
-    const id = Number(this.#add.run(content, seq, name, object, tray).lastInsertRowid);
+    const id = Number(this.#add.run(content, seq, name, object, tray, said).lastInsertRowid);
+    if (hold !== undefined) this.#hold.run(hold.study, seq, hold.held ? 1 : 0, hold.atMs, hold.reason);
     for (const { sop, sha256 } of entries) this.#addEntry.run(sop, Buffer.from(sha256, 'hex'), seq, id);
   }
 
