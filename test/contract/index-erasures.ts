@@ -20,7 +20,8 @@ async function pending(index: Index) {
   return (await index.status({ writeQuorum: 2, replicas: [R1, R2] })).erasurePending;
 }
 
-const dispensable = async (index: Index) => (await collect(index.packs({ dispensable: 2 }))).map(({ id }) => id);
+const dispensable = async (index: Index) =>
+  (await collect(index.packs({ dispensable: { writeQuorum: 2, replicas: [R1, R2] } }))).map(({ id }) => id);
 
 export function describeErasures(factory: IndexFactory): void {
   describe('what is to be erased', () => {

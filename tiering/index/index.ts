@@ -250,10 +250,10 @@ export interface PackFilter {
   /** No live instance is left in it. */
   readonly empty?: boolean;
   /**
-   * No live instance is left in it, and if it lies on replicas itself: of every study of which it keeps copies, all packs are on at least
-   * this many. So nothing is thrown away before what took its place is protected (I5).
+   * No live instance is left in it, and if it lies on replicas itself: of every study of which it keeps copies, all packs are protected
+   * by this rule. So nothing is thrown away before what took its place is protected (I5).
    */
-  readonly dispensable?: number;
+  readonly dispensable?: ProtectionRule;
   readonly order?: 'created' | 'accessed';
   readonly limit?: number;
 }

@@ -3,7 +3,7 @@
 import { ArchiveError } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { forEachLimited } from '../../core/queues.js';
-import { CONFIG_NAME, parseChunkName, parseManifestName, parseTombstoneName, README_NAME } from '../../format/names.js';
+import { CONFIG_NAME, parseChunkName, parseManifestName, parseStatementName, README_NAME } from '../../format/names.js';
 import type { DrainReport, JobOptions } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 
@@ -48,7 +48,7 @@ export async function eraseReplica(
 }
 
 function isOfTheFormat(key: ObjectKey): boolean {
-  return [parseChunkName, parseManifestName, parseTombstoneName].some((parse) => parse(key) !== undefined);
+  return [parseChunkName, parseManifestName, parseStatementName].some((parse) => parse(key) !== undefined);
 }
 
 async function mustHoldNothing(ctx: ArchiveContext, name: ReplicaName): Promise<void> {

@@ -40,7 +40,7 @@ export class EmptyPacks {
   }
 
   #filter(): PackFilter {
-    return { dispensable: this.#ctx.replicas.rule.writeQuorum, hot: ['present', 'missing', 'cold'] };
+    return { dispensable: this.#ctx.replicas.rule.data, hot: ['present', 'missing', 'cold'] };
   }
 
   async #removeOne(id: PackId, erased: boolean): Promise<void> {

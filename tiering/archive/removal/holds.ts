@@ -44,5 +44,5 @@ async function say(
     return made;
   });
   const told = await sendTombstone(ctx, record, undefined);
-  return { durable: told >= ctx.replicas.writeQuorum ? 'quorum' : 'pending' };
+  return { durable: ctx.replicas.rule.isMet(told) ? 'quorum' : 'pending' };
 }

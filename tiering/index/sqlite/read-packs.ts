@@ -3,6 +3,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import type { ObjectKey, PackId, ReplicaName, StudyUid, VolumeName } from '../../core/ids.js';
 import type { PackKind, PackSeal } from '../../format/types.js';
 import type { ChunkException, HotState, PackFilter, PackRecord, UnfiledStudy } from '../index.js';
+import { protectionOf } from './read-protection.js';
 
 interface PackRow {
   readonly id: number;
@@ -171,10 +172,12 @@ export class PackReader {
     if (filter.createdBeforeMs !== undefined) add('p.created_ms < ?', filter.createdBeforeMs);
     if (filter.empty !== undefined) add(filter.empty ? 'p.live_instances = 0' : 'p.live_instances > 0');
     if (filter.dispensable !== undefined) {
+      const { lacking } = protectionOf(this, filter.dispensable);
       add(
-        `p.live_instances = 0 AND (p.placements = 0 OR NOT EXISTS (
-           SELECT 1 FROM spares x JOIN studies s ON s.id = x.study WHERE x.pack = p.id AND s.placements_min < ?))`,
-        filter.dispensable,
+        `p.live_instances = 0 AND (p.placements = 0 OR p.id NOT IN (
+           SELECT x.pack FROM spares x JOIN study_packs y ON y.study = x.study JOIN packs p ON p.id = y.pack
+           WHERE ${lacking.sql}))`,
+        ...lacking.values,
       );
     }
     if (filter.placedOn !== undefined) {
