@@ -1,6 +1,6 @@
 // What the rule of protection means in SQL: from the counters that the writer keeps wherever they alone can tell, else placement by placement.
+import type { ReplicaName } from '../../core/ids.js';
 import type { ProtectionRule } from '../index.js';
-import type { PackReader } from './read-packs.js';
 
 /** A condition with its values, in the order of its question marks. */
 export interface Condition {
@@ -15,7 +15,12 @@ export interface Protection {
   readonly study: Condition;
 }
 
-export function protectionOf(packs: PackReader, rule: ProtectionRule): Protection {
+/** What PackReader knows of placements. */
+export interface PlacementReader {
+  onlyOn(replicas: readonly ReplicaName[]): boolean;
+}
+
+export function protectionOf(packs: PlacementReader, rule: ProtectionRule): Protection {
   const { writeQuorum, replicas, domains = 1, domainOf = replicas } = rule;
   // What lies elsewhere (a replica that leaves, or is not configured any more) is in the counters and does not count.
   const countersTell = packs.onlyOn(replicas);
