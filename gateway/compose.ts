@@ -7,6 +7,8 @@ import { openArchive } from '../tiering/archive/open-archive.js';
 import type { Clock, Random } from '../tiering/core/clock.js';
 import { createPixelPool } from '../workers/pixel-pool.js';
 import { JobRegistry } from './admin/jobs.js';
+import { NO_AUDIT, openAudit } from './audit/audit.js';
+import { auditEvent, watchStates } from './audit/watch.js';
 import { createAuthenticator } from './auth/authenticate.js';
 import type { Config } from './config.js';
 import { createHealth } from './health.js';
@@ -34,9 +36,14 @@ export interface Gateway {
 export async function compose(config: Config, surroundings: Surroundings): Promise<Gateway> {
   const { clock, random, logger } = surroundings;
   const storage = await openStorage(config, { clock, random, rebuilding: surroundings.rebuild === true });
-  const log = (event: ArchiveEvent) => logEvent(logger, event);
+  const audit = config.audit === null ? NO_AUDIT : openAudit({ ...config.audit, clock, logger });
+  const log = (event: ArchiveEvent) => {
+    logEvent(logger, event);
+    auditEvent(audit, clock, event);
+  };
   const archive = await openArchive({ ...storage, clock, random, log }).catch(async (error: unknown) => {
     await closeStorage(storage);
+    await audit.close();
     throw error;
   });
   if (storage.keysWarning !== null) {
@@ -49,6 +56,7 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
   const authenticator = createAuthenticator(config.auth, clock, config.http.publicUrl);
   const jobs = new JobRegistry(clock);
   const health = createHealth(archive, clock);
+  const watch = new AbortController();
   try {
     const http = await startHttp({
       config: config.http,
@@ -68,19 +76,24 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
         ...(config.http.origins === undefined ? {} : { origins: config.http.origins }),
         log: (event) => logRequest(logger, event),
       }),
-      metrics: createMetrics(health, jobs, clock),
+      metrics: createMetrics(health, jobs, clock, audit),
       archive,
       jobs,
       health,
+      audit,
       clock,
       logger,
     });
+    const watching = watchStates(audit, health, clock, watch.signal);
     let closed: Promise<void> | undefined;
     const close = async (graceMs: number) => {
       health.stopping();
       await Promise.all([http.close(graceMs), jobs.close()]);
+      watch.abort();
+      await watching;
       await pixels.close();
       await archive.close();
+      await audit.close();
     };
     return {
       url: http.url,
@@ -93,6 +106,7 @@ export async function compose(config: Config, surroundings: Surroundings): Promi
   } catch (error) {
     await pixels.close();
     await archive.close();
+    await audit.close();
     throw error;
   }
 }

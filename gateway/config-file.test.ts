@@ -52,6 +52,7 @@ describe('the embedded default', () => {
         evictMinAgeMs: 30 * 86_400_000,
       },
       workers: { threads: 'auto' },
+      audit: { path: '/srv/film/data/audit', retentionMs: 180 * 86_400_000 },
       ignored: [],
     });
   });
@@ -102,7 +103,9 @@ audit:   { path: ./audit, retention: 180d }
       recall: 'never',
       evictMinAgeMs: 30 * 86_400_000,
     });
-    expect(config.ignored).toEqual(['tiering.prefetch', 'tiering.windows', 'audit']);
+    expect(config.audit).toEqual({ path: join(folder, 'audit'), retentionMs: 180 * 86_400_000 });
+    expect(load('audit: off').audit).toBeNull();
+    expect(config.ignored).toEqual(['tiering.prefetch', 'tiering.windows']);
   });
 
   it.each([

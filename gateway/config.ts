@@ -197,7 +197,16 @@ const schema = section({
       .union([z.literal('auto'), whole(1, 256)], { error: 'must be auto or a number of threads' })
       .default('auto'),
   }).prefault({}),
-  audit: section({ path: text('a path'), retention: duration }).optional(),
+  /** Who did what to which studies; `off` for none. */
+  audit: z
+    .union(
+      [
+        z.literal('off'),
+        section({ path: text('a path').default('./data/audit'), retention: duration.prefault('180d') }),
+      ],
+      { error: 'must be off, or a section with keys: path, retention' },
+    )
+    .prefault({}),
 });
 
 type Parsed = z.output<typeof schema>;
@@ -236,6 +245,8 @@ export interface Config {
   };
   readonly retention: readonly { readonly modality: string | null; readonly keepMs: number }[];
   readonly workers: { readonly threads: number | 'auto' };
+  /** Null: off. */
+  readonly audit: { readonly path: string; readonly retentionMs: number } | null;
   /** Keys that were given and that this version does not act on yet. */
   readonly ignored: readonly string[];
 }
@@ -344,10 +355,10 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
     },
     retention: config.retention.map(({ modality, keep }) => ({ modality: modality ?? null, keepMs: keep })),
     workers,
+    audit: audit === 'off' ? null : { path: path(audit.path), retentionMs: audit.retention },
     ignored: [
       ...(tiering.prefetch === undefined ? [] : ['tiering.prefetch']),
       ...(tiering.windows === undefined ? [] : ['tiering.windows']),
-      ...(audit === undefined ? [] : ['audit']),
     ],
   };
 }

@@ -8,6 +8,7 @@ import { parseReplicaName, parseStudyUid } from '../tiering/core/ids.js';
 import { JobRegistry, type JobView } from './admin/jobs.js';
 import { OPENAPI } from './admin/openapi.js';
 import type { StatusView } from './admin/status.js';
+import { NO_AUDIT } from './audit/audit.js';
 import { createAuthenticator } from './auth/authenticate.js';
 import type { AuthConfig } from './config.js';
 import { createHealth, type Health } from './health.js';
@@ -39,7 +40,8 @@ async function start(script: Partial<Archive>, auth: AuthConfig = { mode: 'none'
         response.end(`dicomweb ${request.method}`);
       },
     },
-    metrics: createMetrics(health, jobs, systemClock),
+    metrics: createMetrics(health, jobs, systemClock, NO_AUDIT),
+    audit: NO_AUDIT,
     archive,
     jobs,
     health,

@@ -12,6 +12,7 @@ import { describe } from '../tiering/archive/recovery/rebuild-state.js';
 import { restrictArchive } from '../tiering/archive/restricted-archive.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { type AdminDependencies, adminRouter } from './admin/router.js';
+import { auditRequest, noteStores } from './audit/requests.js';
 import { type Access, adminActions, imageAction } from './auth/access.js';
 import type { Authenticator } from './auth/authenticate.js';
 import type { AuthResult } from './auth/result.js';
@@ -120,6 +121,7 @@ function requestListener(dependencies: HttpDependencies): RequestListener {
       else response.destroy();
     };
     const go = (who: AuthResult) => {
+      auditRequest(dependencies, route, request, response, who);
       try {
         const answered = answer(route, request, response, who);
         if (answered instanceof Promise) answered.catch(broken);
@@ -163,7 +165,10 @@ function answerer(dependencies: HttpDependencies): Answer {
       return refuse(request, response, 403, `these credentials may not ${lacking}`);
     }
     if (route === 'session') return answerSession(request, response, secure);
-    if (images) return dicomweb.handle(request, response, viewOf(who.access));
+    if (images) {
+      const view = viewOf(who.access);
+      return dicomweb.handle(request, response, request.method === 'POST' ? noteStores(view, request) : view);
+    }
     return app(request, response);
   };
 }

@@ -5,6 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Clock } from '../tiering/core/clock.js';
 import type { JobRegistry } from './admin/jobs.js';
 import { type StatusView, statusView } from './admin/status.js';
+import type { Audit } from './audit/audit.js';
 import type { Health } from './health.js';
 
 /** Which part of the server answered. */
@@ -19,7 +20,7 @@ export interface Metrics {
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
 
-export function createMetrics(health: Health, jobs: JobRegistry, clock: Clock): Metrics {
+export function createMetrics(health: Health, jobs: JobRegistry, clock: Clock, audit: Audit): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const labels = ['route', 'method', 'status'] as const;
@@ -49,7 +50,7 @@ export function createMetrics(health: Health, jobs: JobRegistry, clock: Clock): 
     },
     async expose() {
       try {
-        archive.set(statusView(await health.status(), jobs.list(), clock.nowMs()));
+        archive.set(statusView(await health.status(), jobs.list(), clock.nowMs(), audit.state()));
       } catch {
         archive.unknown();
       }
@@ -84,7 +85,20 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
   );
   const jobs = gauge('jobs', 'Jobs that wait or run', ['kind', 'state']);
   const labelled = [studies, bytes, volume, volumeFree, replica, debt, debtBytes, jobs];
-  const plain = [rebuildLeft, instances, unprotected, unprotectedBytes, unprotectedAge, erasure, erasureBytes, keys];
+  const auditFailing = gauge('audit_failing', '1 when the audit log cannot be written', []);
+  const auditLost = gauge('audit_lost_records', 'Records lost because it could not be written for long', []);
+  const plain = [
+    auditFailing,
+    auditLost,
+    rebuildLeft,
+    instances,
+    unprotected,
+    unprotectedBytes,
+    unprotectedAge,
+    erasure,
+    erasureBytes,
+    keys,
+  ];
   const forget = () => {
     for (const one of labelled) one.reset();
     for (const one of plain) one.remove();
@@ -100,6 +114,8 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
       for (const tier of ['hot', 'protected', 'cold'] as const) studies.set({ tier }, status.studies[tier]);
       for (const tier of ['hot', 'cold'] as const) bytes.set({ tier }, status.bytes[tier]);
       instances.set(status.instances);
+      auditFailing.set(status.audit.state === 'failing' ? 1 : 0);
+      auditLost.set(status.audit.lost);
       rebuildLeft.set(status.rebuild === null ? 0 : Math.max(1, status.rebuild.packsTotal - status.rebuild.packsDone));
       keys.set(status.keys.fault === null ? 1 : 0);
       unprotected.set(status.unprotected.instances);

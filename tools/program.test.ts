@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { statusView } from '../gateway/admin/status.js';
+import { NO_AUDIT } from '../gateway/audit/audit.js';
 import { HEALTHY } from '../test/support/scripted-archive.js';
 import type { ExitCode } from './exit.js';
 import { runProgram } from './program.js';
@@ -158,7 +159,7 @@ describe('the command line', () => {
 
 describe('commands that talk to the server', () => {
   it('show the status, with the token of the environment', async () => {
-    const view = statusView(HEALTHY, [], Date.now());
+    const view = statusView(HEALTHY, [], Date.now(), NO_AUDIT.state());
     const { url, seen } = await startServer({ 'GET /admin/api/status': { body: view } });
     const shown = await filmroom(['status', '--server', `${url}/`], { FILMROOM_TOKEN: 'sesame' });
     expect(shown).toMatchObject({

@@ -1,5 +1,6 @@
 // The command line: every command of `filmroom`, each made in a file of its own under commands/.
 import { Command, CommanderError } from 'commander';
+import { auditCommand } from './commands/audit.js';
 import { configCommand } from './commands/config.js';
 import { deleteCommand } from './commands/delete.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -43,6 +44,7 @@ const COMMANDS = [
   jobsCommand,
   linkCommand,
   replicaCommand,
+  auditCommand,
   rebuildIndexCommand,
   extractCommand,
 ];

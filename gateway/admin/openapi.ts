@@ -130,6 +130,7 @@ const schemas = {
       type: ['object', 'null'],
       description: 'The index is being made again; null when it is whole',
     },
+    audit: object({ state: { enum: ['on', 'failing', 'off'] }, detail: nullable('string'), lost: count }),
     volumes: list(
       object({
         name: text,

@@ -5,6 +5,10 @@ import { HttpProblem, problemAnswer } from '../../dicomweb/problem.js';
 import type { Archive, JobOptions } from '../../tiering/archive/archive.js';
 import type { Clock } from '../../tiering/core/clock.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
+import type { Audit } from '../audit/audit.js';
+import { aboutCommand } from '../audit/request-record.js';
+import { note } from '../audit/requests.js';
+import { auditJob } from '../audit/watch.js';
 import type { StudyLinks } from '../auth/study-links.js';
 import type { Health } from '../health.js';
 import type { Logger } from '../log.js';
@@ -20,6 +24,7 @@ export interface AdminDependencies {
   readonly archive: Archive;
   readonly jobs: JobRegistry;
   readonly health: Health;
+  readonly audit: Audit;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Makes links to studies; null where the configuration has no key for them. */
@@ -34,12 +39,13 @@ const RETRY_AFTER_SECONDS = 10;
 
 /** Mounted at `/admin/api`, behind authentication. */
 export function adminRouter(dependencies: AdminDependencies): Router {
-  const { archive, jobs, health, clock, logger, links, probeReplica } = dependencies;
+  const { archive, jobs, health, audit, clock, logger, links, probeReplica } = dependencies;
   const router = Router();
   // Only application/json: a web page of another origin cannot send that without asking first (CORS), and is not allowed to.
   router.use(express.json({ limit: BODY_BYTES_MAX, type: 'application/json' }));
-  router.use((_, response, next) => {
+  router.use((request, response, next) => {
     response.set('Cache-Control', 'no-store');
+    if (request.method !== 'GET') note(request, aboutCommand(request.body));
     next();
   });
 
@@ -47,7 +53,7 @@ export function adminRouter(dependencies: AdminDependencies): Router {
     response.json(OPENAPI);
   });
   router.get('/status', async (_, response) => {
-    response.json(statusView(await health.status(), jobs.list().filter(isOpen), clock.nowMs()));
+    response.json(statusView(await health.status(), jobs.list().filter(isOpen), clock.nowMs(), audit.state()));
   });
   router.post('/plan', async (request, response) => {
     const selection = parseSelectionRequest(bodyOf(request), clock.nowMs());
@@ -73,9 +79,12 @@ export function adminRouter(dependencies: AdminDependencies): Router {
   const begin = (response: Response, kind: JobKind, work: (options: JobOptions) => Promise<JobReport>) => {
     const job = jobs.submit(kind, work);
     // A script that waits for its job and then asks for the status must see what the job did.
-    jobs.subscribe(job.id, ({ state }) => {
-      if (isFinished(state)) health.changed();
+    jobs.subscribe(job.id, (view) => {
+      if (!isFinished(view.state)) return;
+      health.changed();
+      auditJob(audit, clock, view);
     });
+    note(response.req, { job: job.id });
     logger.info({ job: job.id, kind: job.kind }, 'job submitted');
     response.status(202).location(`/admin/api/jobs/${job.id}`).json({ id: job.id });
   };

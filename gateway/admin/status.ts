@@ -1,5 +1,6 @@
 // `filmroom status --json`: the shape that scripts rely on (DESIGN section 11), made from the archive's status and the jobs.
 import type { ArchiveStatus } from '../../tiering/archive/archive.js';
+import type { AuditState } from '../audit/audit.js';
 import type { JobView } from './jobs.js';
 
 export interface StatusView {
@@ -23,12 +24,19 @@ export interface StatusView {
   readonly replicas: readonly (ArchiveStatus['replicas'][number] & {
     readonly debt: { readonly packs: number; readonly bytes: number };
   })[];
+  /** Whether the audit log is written. */
+  readonly audit: AuditState;
   readonly jobs: readonly JobView[];
 }
 
 const NO_DEBT = { packs: 0, bytes: 0 };
 
-export function statusView(status: ArchiveStatus, jobs: readonly JobView[], nowMs: number): StatusView {
+export function statusView(
+  status: ArchiveStatus,
+  jobs: readonly JobView[],
+  nowMs: number,
+  audit: AuditState,
+): StatusView {
   const { studies, instances, bytes, unprotected, debt } = status.index;
   const { oldestArrivedMs } = unprotected;
   return {
@@ -47,6 +55,7 @@ export function statusView(status: ArchiveStatus, jobs: readonly JobView[], nowM
     keys: status.keys,
     volumes: status.volumes,
     replicas: status.replicas.map((replica) => ({ ...replica, debt: debt.get(replica.name) ?? NO_DEBT })),
+    audit,
     jobs,
   };
 }

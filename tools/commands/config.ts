@@ -23,7 +23,7 @@ export function configCommand(io: Io): Command {
 
 /** Never a secret. */
 function summaryOf(config: Config) {
-  const { http, auth, index, hot, cold, tiering, ignored } = config;
+  const { http, auth, index, hot, cold, tiering, audit, ignored } = config;
   return {
     http: { host: http.host, port: http.port },
     auth: auth.mode,
@@ -35,12 +35,13 @@ function summaryOf(config: Config) {
     replicas: cold.replicas.map(({ name, url }) => ({ name, url })),
     protect: tiering.protect,
     recall: tiering.recall,
+    audit: audit?.path ?? null,
     ignored,
   };
 }
 
 function describe(config: Config): string {
-  const { http, volumes, index, replicas, token, writeQuorum, ignored } = summaryOf(config);
+  const { http, volumes, index, replicas, token, writeQuorum, audit, ignored } = summaryOf(config);
   return [
     `${config.file}: good`,
     `  serves on ${http.host}:${http.port}, authentication: ${config.auth.mode}`,
@@ -49,6 +50,7 @@ function describe(config: Config): string {
     ...replicas.map(({ name, url }) => `  replica ${name}: ${url}`),
     ...(token === null ? [] : [`  keys on token ${token.token}, by ${token.module}`]),
     `  a pack is protected once ${writeQuorum} of ${replicas.length} replicas have it`,
+    `  audit log: ${audit ?? 'off'}`,
     ...ignored.map((key) => `  not acted on by this version: ${key}`),
   ].join('\n');
 }

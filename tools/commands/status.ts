@@ -50,6 +50,9 @@ export function describeStatus(status: StatusView): string {
       : [
           `the index is being made again; until then it is searched and read only: ${describeProgress(status.rebuild)}`,
         ]),
+    ...(status.audit.detail === null
+      ? []
+      : [`${status.audit.detail}; requests go on, ${plural(status.audit.lost, 'record')} lost`]),
     `new instances go to: ${status.ingest}`,
     '',
     formatTable([

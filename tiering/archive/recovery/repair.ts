@@ -27,9 +27,12 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
     try {
       bytes += await work();
       repaired += 1;
+      ctx.log({ level: 'info', event: 'mended', detail: `${item}: ${step}` });
     } catch (error) {
       options.signal?.throwIfAborted();
-      failures.push(jobFailure(ctx, item, error));
+      const failure = jobFailure(ctx, item, error);
+      failures.push(failure);
+      ctx.log({ level: 'warn', event: 'not-mended', detail: `${item}: ${step}: ${failure.code}` });
     }
     progress(step);
   };

@@ -51,7 +51,10 @@ export class ScrubState {
   }
 
   found(finding: ScrubFinding): void {
-    if (this.findings.length < FINDINGS_MAX) this.findings.push(finding);
+    if (this.findings.length >= FINDINGS_MAX) return;
+    this.findings.push(finding);
+    const { where, item, fault, detail } = finding;
+    this.#ctx.log({ level: 'warn', event: 'scrub-finding', detail: `${item} on ${where}: ${fault}: ${detail}` });
   }
 
   /** The pack was looked at, on everything that answers. */
