@@ -29,6 +29,7 @@ import { PackCatalog } from './reading/pack-catalog.js';
 import { openRebuilding } from './recovery/rebuilding.js';
 import { reconcilePacks, recoverTrays } from './recovery/recover.js';
 import { repair } from './recovery/repair.js';
+import { noteRetiredVolumes } from './recovery/retired-volumes.js';
 import { scrub } from './recovery/scrub.js';
 import { EmptyPacks } from './removal/empty-packs.js';
 import { erase } from './removal/erase.js';
@@ -99,8 +100,11 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const takeIn = async (context: ArchiveContext, volume: Volume) => {
     await recoverTrays(context, volume);
     committer?.goOnAbove(await context.index.highestSeq());
-    const work: Promise<void> = reconcilePacks(context, volume)
-      .catch((error: unknown) => logFailure(context, 'reconcile-failed', error))
+    inBackground(reconcilePacks(context, volume));
+  };
+  const inBackground = (done: Promise<void>) => {
+    const work: Promise<void> = done
+      .catch((error: unknown) => logFailure(ctx, 'reconcile-failed', error))
       .finally(() => reconciling.delete(work));
     reconciling.add(work);
   };
@@ -116,6 +120,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     const emptyPacks = new EmptyPacks(ctx, committer);
     const movers = new Movers(ctx, committer, emptyPacks);
     movers.start();
+    inBackground(noteRetiredVolumes(ctx));
     return assemble(ctx, committer, emptyPacks, movers, reconciling, options.closeKeys);
   };
   if (!rebuilding) return start();
