@@ -15,6 +15,7 @@ const TOLD: ReadonlySet<string> = new Set([
   'rebuilt',
   'garbage-removed',
   'evicted',
+  'compacted',
   'pack-adopted',
 ]);
 const FAILURES_MAX = 1_000;

@@ -53,6 +53,8 @@ export function openDirectIndex(image: Buffer | null, clock: Clock = systemClock
     commitDurable: () => {
       durable = db.serialize();
     },
+    // There is none.
+    emptyLog: () => true,
   };
   const writer = clientOf(commit as Methods, (work) => {
     db.exec('BEGIN IMMEDIATE');

@@ -42,6 +42,7 @@ export async function compactDuePacks(
       await compactPack(ctx, pack, signal, pace);
       retries.succeeded(pack);
       compacted += 1;
+      ctx.log({ level: 'info', event: 'compacted', pack });
     } catch (error) {
       signal.throwIfAborted();
       retries.failed(pack);

@@ -1,9 +1,17 @@
 // Erase, killed at every single write: what lives is whole from every replica at every moment, and the next call finishes.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { phantomStudies } from '../../../dicom/phantom/phantom.js';
+import { storeBytes } from '../../../test/support/archive-rig.js';
 import { RestingArchive } from '../../../test/support/keys-rig.js';
+import { done, killEverywhere } from '../../../test/support/kill-everywhere.js';
 import { Mortality } from '../../../test/support/mortal.js';
+import { MortalArchive } from '../../../test/support/mortal-archive.js';
+import { scopeOf } from '../../../test/support/removal-rig.js';
+import { createWorkerPool } from '../../../workers/pool.js';
 import { systemClock } from '../../core/clock.js';
+import { hasCode } from '../../core/errors.js';
 import { forEachLimited } from '../../core/queues.js';
+import type { Archive } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { Committer } from '../intake/committer.js';
 import { collectGarbage } from '../recovery/garbage.js';
@@ -70,5 +78,33 @@ describe('erase without a volume', () => {
     const deaths = [{ at: 1, undone: true }, ...whole.writes.map((_, n) => ({ at: n + 1, undone: false }))];
     expect(deaths.length).toBeGreaterThan(20);
     await forEachLimited(deaths, 4, ({ at, undone }) => dieAndRecover(at, undone));
+  }, 300_000);
+});
+
+describe('erase with a volume', () => {
+  it('ended by a power cut after any write loses nothing and leaves nothing over', async () => {
+    const pool = createWorkerPool({ threads: 1 });
+    try {
+      const instances = [...phantomStudies({ seed: 21, studies: 1, slices: 2, shrink: 32 })].slice(0, 2);
+      const [gone, ...live] = instances;
+      if (gone === undefined) throw new Error('no phantoms');
+      const from = await MortalArchive.create(pool);
+      await from.live(async (archive) => {
+        for (const { bytes } of instances) expect(await storeBytes(archive, bytes)).toMatchObject({ status: 'stored' });
+        await done(archive.migrate({ all: true }, { keepHot: true }));
+      });
+      const work = async (archive: Archive) => {
+        await archive.remove(scopeOf(gone)).catch((error: unknown) => {
+          // Done by the process that was killed.
+          if (!hasCode(error, 'NOT_FOUND')) throw error;
+        });
+        const report = archive.erase();
+        await done(report);
+        if ((await report).pending.instances > 0) throw new Error('something is left to be erased');
+      };
+      await killEverywhere({ from, work, live, pointsMin: 30, ways: ['power'] });
+    } finally {
+      await pool.close();
+    }
   }, 300_000);
 });

@@ -1,10 +1,10 @@
 // I11: filing, protecting, evicting, recalling and deleting are killed at every single write of the index, of every replica and of the
 // volume: before it is done, after it is done, and by a power cut. Whoever comes next takes it to its end, and nothing is left over.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { phantomStudies } from '../../../dicom/phantom/phantom.js';
 import { storeBytes } from '../../../test/support/archive-rig.js';
-import { Mortality } from '../../../test/support/mortal.js';
-import { type Life, MortalArchive } from '../../../test/support/mortal-archive.js';
+import { done, killEverywhere } from '../../../test/support/kill-everywhere.js';
+import { MortalArchive } from '../../../test/support/mortal-archive.js';
 import { createWorkerPool, type WorkerPool } from '../../../workers/pool.js';
 import { hasCode } from '../../core/errors.js';
 import { parseStudyUid } from '../../core/ids.js';
@@ -23,58 +23,11 @@ beforeAll(() => {
 });
 afterAll(async () => pool.close());
 
-interface Enumeration {
-  readonly from: MortalArchive;
-  /** Rejects when it did not come to its end; may be called again. */
-  readonly work: (archive: Archive) => Promise<void>;
-  readonly live: typeof ALL;
-  readonly pointsMin: number;
-}
-
-/** Kills `work` at each of its writes in each way, and takes it to its end. */
-async function enumerate({ from, work, live, pointsMin }: Enumeration): Promise<void> {
-  const whole = new Mortality();
-  const reference = await from.copy();
-  await reference.live(work, { mortality: whole });
-  await reference.expectWhole(live);
-  const left = await reference.counts();
-  const points = whole.writes.length;
-  const holes: string[] = [];
-  expect(points).toBeGreaterThanOrEqual(pointsMin);
-  for (let at = 1; at <= points; at += 1) {
-    for (const way of ['done', 'undone', 'power'] as const) {
-      const archive = await from.copy();
-      const mortality = new Mortality(at, way === 'undone');
-      const life: Life = { mortality, power: way === 'power' };
-      const error = await archive.live(work, life).then(
-        () => null,
-        (thrown: unknown) => thrown,
-      );
-      const what = `killed at ${at}, ${mortality.writes.at(-1)}, ${way}`;
-      // Where two writes go on at once, the last of them may be one that nobody waits for.
-      if (error === null) expect(mortality.dead || mortality.writes.length < at, what).toBe(true);
-      try {
-        await archive.live(work);
-        await archive.expectWhole(live, at);
-        expect(await archive.counts()).toEqual(left);
-      } catch (failure) {
-        holes.push(`${what}: ${failure instanceof Error ? failure.message : String(failure)}`);
-      }
-    }
-  }
-  expect(holes).toEqual([]);
-}
-
 async function stored(archive: Archive, instances: typeof ALL): Promise<void> {
   for (const { bytes } of instances) {
     const outcome = await storeBytes(archive, bytes);
     if (outcome.status === 'refused') throw new Error(outcome.detail);
   }
-}
-
-async function done(report: Promise<{ readonly failures: readonly { readonly detail: string }[] }>): Promise<void> {
-  const { failures } = await report;
-  if (failures.length > 0) throw new Error(failures.map(({ detail }) => detail).join('; '));
 }
 
 describe('killed at every write, and by a power cut after every write', () => {
@@ -95,12 +48,12 @@ describe('killed at every write, and by a power cut after every write', () => {
       await stored(archive, LAST);
       await done(archive.migrate({ all: true }));
     };
-    await enumerate({ from: arrived, work, live: ALL, pointsMin: 45 });
+    await killEverywhere({ from: arrived, work, live: ALL, pointsMin: 45 });
   }, 300_000);
 
   it('recalling', async () => {
     const work = (archive: Archive) => done(archive.recall({ all: true }));
-    await enumerate({ from: cold, work, live: ALL, pointsMin: 9 });
+    await killEverywhere({ from: cold, work, live: ALL, pointsMin: 9 });
   }, 300_000);
 
   it('deleting', async () => {
@@ -112,6 +65,6 @@ describe('killed at every write, and by a power cut after every write', () => {
       });
     };
     const live = ALL.filter((one) => one.study !== study);
-    await enumerate({ from: cold, work, live, pointsMin: 5 });
+    await killEverywhere({ from: cold, work, live, pointsMin: 5 });
   }, 300_000);
 });

@@ -157,7 +157,11 @@ async function sealChunk(
       `chunk ${number} of pack ${record.id} seals to another name than before: its bytes changed`,
     );
   }
-  if (chunk.name === null) await ctx.catalog.change(record.id, (index) => index.nameChunk(record.id, number, name));
+  if (chunk.name === null) {
+    await ctx.catalog.change(record.id, (index) => index.nameChunk(record.id, number, name));
+    // Where nothing lives in the pack yet (compaction), a power cut ends in dropping it, not in sealing it again to the same name.
+    if (record.liveInstances === 0) await ctx.index.commitDurable();
+  }
   const { length } = sealed;
   const before = targets.left.length;
   await targets.each((replica) => putProven(ctx, replica, name, sealed, signal));
