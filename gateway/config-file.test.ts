@@ -171,6 +171,18 @@ audit:   { path: ./audit, retention: 180d }
       'filmroom.yaml:1: cold.domains must be at most the number of failure domains of the replicas, 1',
     ],
     [
+      'cold: { replicas: [ { name: r, url: "s3://bucket", objectLock: { mode: COMPLIANCE, days: 30 } } ] }',
+      'cold.replicas[0].objectLock needs tiering.scrub.every, of at most half of its days',
+    ],
+    [
+      'tiering: { scrub: { every: 16d } }\ncold: { replicas: [ { name: r, url: "s3://bucket", objectLock: { mode: GOVERNANCE, days: 30 } } ] }',
+      'filmroom.yaml:2: cold.replicas[0].objectLock needs tiering.scrub.every',
+    ],
+    [
+      'cold: { replicas: [ { name: r, url: "s3://bucket", deleteAccessKeyId: a } ] }',
+      'cold.replicas[0].deleteSecretAccessKey is missing; give both, or neither',
+    ],
+    [
       'cold: { domains: 2, writeQuorum: 1 }',
       'filmroom.yaml:1: cold.domains must be at most the write quorum, 1: so many copies there are for sure',
     ],

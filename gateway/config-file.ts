@@ -13,6 +13,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const SECRET_KEYS: ReadonlySet<string | number> = new Set([
   'accessKeyId',
   'secretAccessKey',
+  'deleteAccessKeyId',
+  'deleteSecretAccessKey',
   'token',
   'linkKey',
   'pin',

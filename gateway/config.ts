@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { PROVIDER_NAMES } from '../tiering/cold/s3/providers.js';
+import { LOCK_MODES } from '../tiering/cold/s3/s3-lock.js';
 import { parseReplicaName, parseStudyUid, parseVolumeName } from '../tiering/core/ids.js';
 import { SUITE_IDS, type SuiteName, type SuiteRule } from '../tiering/format/suites.js';
 import { ACTIONS } from './auth/access.js';
@@ -108,6 +109,12 @@ const auth = z.discriminatedUnion(
 
 const volume = section({ name: parsed(parseVolumeName, 'a volume name'), path: text('a path') });
 
+/** What only a bucket has. */
+const BUCKET_KEYS = [
+  ...(['endpoint', 'region', 'accessKeyId', 'secretAccessKey', 'deleteAccessKeyId', 'deleteSecretAccessKey'] as const),
+  ...(['objectLock', 'forcePathStyle', 'provider'] as const),
+] as const;
+
 const replica = section({
   name: parsed(parseReplicaName, 'a replica name'),
   url: text('file:DIRECTORY or s3://BUCKET/PREFIX').regex(
@@ -118,6 +125,11 @@ const replica = section({
   region: text('a region').optional(),
   accessKeyId: text('an access key id').optional(),
   secretAccessKey: text('a secret access key').optional(),
+  /** Another access key, by which alone deletes are sent. */
+  deleteAccessKeyId: text('an access key id').optional(),
+  deleteSecretAccessKey: text('a secret access key').optional(),
+  /** In a bucket that was made with object lock: everything is locked for so long, and again while it is wanted. */
+  objectLock: section({ mode: choice(LOCK_MODES), days: whole(1, 36_500) }).optional(),
   forcePathStyle: z.boolean({ error: 'must be true or false' }).optional(),
   /** What fails together: a building, a provider. Default: each replica is its own. */
   domain: text('the name of a failure domain').optional(),
@@ -126,13 +138,18 @@ const replica = section({
 }).superRefine((value, context) => {
   const fail = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
   if (value.url.startsWith('file:')) {
-    for (const key of ['endpoint', 'region', 'accessKeyId', 'secretAccessKey', 'forcePathStyle', 'provider'] as const) {
+    for (const key of BUCKET_KEYS) {
       if (value[key] !== undefined) fail(key, 'has no meaning for a directory (url file:…)');
     }
   } else if ((value.accessKeyId === undefined) !== (value.secretAccessKey === undefined)) {
     fail(
       value.accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey',
       'is missing; give both as text, as ${NAME} (environment) or as file:PATH, or neither for the AWS environment',
+    );
+  } else if ((value.deleteAccessKeyId === undefined) !== (value.deleteSecretAccessKey === undefined)) {
+    fail(
+      value.deleteAccessKeyId === undefined ? 'deleteAccessKeyId' : 'deleteSecretAccessKey',
+      'is missing; give both, or neither: then deletes are sent with accessKeyId',
     );
   }
 });
@@ -292,6 +309,17 @@ function crossCheck(config: Parsed): ConfigIssue | undefined {
     if ((cold[key] ?? 1) > replicas) {
       return { path: ['cold', key], message: `must be at most the number of replicas, ${replicas}` };
     }
+  }
+  const unkept = cold.replicas.findIndex(({ objectLock }) => {
+    const termMs = (objectLock?.days ?? 0) * 24 * 3600 * 1000;
+    return objectLock !== undefined && (config.tiering.scrub.every ?? Number.POSITIVE_INFINITY) > termMs / 2;
+  });
+  if (unkept >= 0) {
+    return {
+      path: ['cold', 'replicas', unkept, 'objectLock'],
+      message:
+        'needs tiering.scrub.every, of at most half of its days: locks are extended by scrubs, and end otherwise',
+    };
   }
   const apart = new Set(cold.replicas.map(({ name, domain }) => domain ?? name)).size;
   if (cold.domains > apart) {

@@ -33,8 +33,11 @@ export function openStore(place: StorePlace, create: boolean, environment: Store
 export async function probePlace(place: StorePlace, environment: StoreEnvironment): Promise<ProbeReport> {
   const directory = place.url.startsWith('file:') ? place.url.slice('file:'.length) : null;
   // What is written into an unmounted disk's folder here is gone again at the end; a folder that is not there is not made.
-  const store = openStore(place, directory !== null && existsSync(directory), environment);
-  const bucket = directory === null ? createBucketProbe(bucketOptions(place, environment)) : null;
+  // Nothing that is only tried is locked.
+  const { objectLock, ...unlocked } = place;
+  const store = openStore(unlocked, directory !== null && existsSync(directory), environment);
+  const bucket =
+    directory === null ? createBucketProbe(bucketOptions(unlocked, environment), objectLock !== undefined) : null;
   try {
     return await probeStore(store, bucket, environment);
   } finally {
@@ -50,7 +53,7 @@ function bucketOptions(place: StorePlace, environment: StoreEnvironment): S3Stor
   }
   const { url: _url, ...settings } = place;
   const given = Object.entries(settings).filter(([, value]) => value !== undefined);
-  const options = Object.fromEntries(given) as Pick<S3StoreOptions, 'endpoint' | 'region' | 'provider'>;
+  const options = Object.fromEntries(given) as Omit<S3StoreOptions, 'bucket' | 'prefix' | keyof StoreEnvironment>;
   return {
     ...options,
     bucket: match[1],

@@ -1,7 +1,9 @@
 // Buckets of a real S3 server as their owner makes them and looks into them, past everything that is tested.
 import {
   CreateBucketCommand,
+  HeadObjectCommand,
   ListObjectVersionsCommand,
+  PutBucketPolicyCommand,
   PutBucketVersioningCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
@@ -41,6 +43,27 @@ export class Buckets {
     );
   }
 
+  /** Lets another user do these things with the bucket and what is in it, and nothing else. */
+  async allow(bucket: string, grants: Readonly<Record<string, readonly string[]>>): Promise<void> {
+    const Resource = [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`];
+    const Statement = Object.entries(grants).map(([user, actions]) => ({
+      Effect: 'Allow',
+      Principal: { AWS: [`arn:aws:iam:::user/${user}`] },
+      Action: actions.map((action) => `s3:${action}`),
+      Resource,
+    }));
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+    await this.client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy }));
+  }
+
+  /** A user of the same server, who owns nothing. */
+  async addUser(uid: string): Promise<{ readonly accessKeyId: string; readonly secretAccessKey: string }> {
+    const keys = { accessKeyId: `${uid}-access`, secretAccessKey: `${uid}-secret-0123456789` };
+    const words = ['--access-key', keys.accessKeyId, '--secret-key', keys.secretAccessKey];
+    await this.site.admin('user', 'create', `--uid=${uid}`, `--display-name=${uid}`, ...words);
+    return keys;
+  }
+
   /** Everything in the bucket, delete markers too. */
   async versions(bucket: string): Promise<readonly StoredVersion[]> {
     const found: StoredVersion[] = [];
@@ -57,6 +80,17 @@ export class Buckets {
       if (page.IsTruncated !== true) return found;
       marker = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
     }
+  }
+
+  /** Names that have any version. */
+  async names(bucket: string): Promise<readonly string[]> {
+    return [...new Set((await this.versions(bucket)).map(({ key }) => key))];
+  }
+
+  /** Until when the newest version is locked. */
+  async lockOf(bucket: string, key: string): Promise<{ readonly mode: string; readonly until: string }> {
+    const head = await this.client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+    return { mode: head.ObjectLockMode ?? '', until: head.ObjectLockRetainUntilDate?.toISOString() ?? '' };
   }
 
   close(): void {

@@ -23,6 +23,23 @@ export interface ObjectEntry {
   readonly bytes: number;
 }
 
+/** One of the versions that a store keeps of an object. */
+export interface ObjectVersion {
+  readonly key: ObjectKey;
+  readonly versionId: string;
+  readonly newest: boolean;
+  /** It says that the object was deleted, and has no bytes. */
+  readonly deleteMarker: boolean;
+  readonly modifiedMs: number;
+}
+
+/** What a store with versions keeps of what was overwritten or deleted. */
+export interface ObjectHistory {
+  /** Every version of every object below `prefix`, keys ascending, those of one key one after another. */
+  versions(prefix: string, signal?: AbortSignal): AsyncIterable<ObjectVersion>;
+  get(version: Pick<ObjectVersion, 'key' | 'versionId'>, signal?: AbortSignal): Promise<Uint8Array>;
+}
+
 /**
  * Every method rejects with ArchiveError. ABSENT only when the store itself answered that there is no such key in a
  * bucket that exists; a missing bucket, refused credentials, a time-out, 5xx, skewed clocks are UNAVAILABLE; an answer
@@ -51,7 +68,13 @@ export interface ObjectStore {
     options?: { readonly after?: string; readonly signal?: AbortSignal | undefined },
   ): AsyncIterable<ObjectEntry>;
 
-  /** Idempotent: an absent key is no error. */
+  /** Only where the store may keep versions. */
+  readonly history?: ObjectHistory | undefined;
+
+  /** Only where objects are locked: extends the lock of one that would run out, and resolves with whether it had to. */
+  readonly renew?: ((key: ObjectKey, signal?: AbortSignal) => Promise<boolean>) | undefined;
+
+  /** Idempotent: an absent key is no error. FORBIDDEN where the store does not let this key delete: nothing else is the worse for it. */
   delete(key: ObjectKey, signal?: AbortSignal): Promise<void>;
 
   /** Releases sockets and timers. Idempotent. */

@@ -12,6 +12,7 @@ import { formatBytes, formatTable, plural } from '../format.js';
 import { finish, type Io, print, printJson } from '../io.js';
 import { serverCommand, withServer } from '../server-command.js';
 import { addCommand, drainCommand } from './replica-fleet.js';
+import { restoreCommand } from './replica-restore.js';
 
 export function replicaCommand(io: Io): Command {
   return new Command('replica')
@@ -19,7 +20,8 @@ export function replicaCommand(io: Io): Command {
     .addCommand(listCommand(io))
     .addCommand(testCommand(io))
     .addCommand(addCommand(io))
-    .addCommand(drainCommand(io));
+    .addCommand(drainCommand(io))
+    .addCommand(restoreCommand(io));
 }
 
 function listCommand(io: Io): Command {

@@ -4,6 +4,7 @@ import { FaultyObjectStore } from '../../../test/support/faulty-object-store.js'
 import { RestingArchive, required } from '../../../test/support/keys-rig.js';
 import { Mortality } from '../../../test/support/mortal.js';
 import { MemoryObjectStore } from '../../cold/memory/memory-object-store.js';
+import type { ObjectStore } from '../../cold/object-store.js';
 import { systemClock, systemRandom } from '../../core/clock.js';
 import { parseObjectKey, parseReplicaName, type ReplicaName } from '../../core/ids.js';
 import { forEachLimited } from '../../core/queues.js';
@@ -11,6 +12,7 @@ import { generateKeyring } from '../../format/keyring.js';
 import { encodeConfig, parseChunkName } from '../../format/names.js';
 import type { ArchiveContext } from '../context.js';
 import { Pace } from '../pacing/pace.js';
+import { scrub } from '../recovery/scrub.js';
 import { drainReplica } from './drain.js';
 import { addReplica, goOnFilling } from './fill.js';
 
@@ -188,6 +190,29 @@ describe('addReplica', () => {
     });
     await archive.expectWhole(archive.keyring, [R3]);
     for (const one of noted) expect(one).toMatchObject({ replica: R1, fault: 'corrupt' });
+    await archive.remove();
+  });
+});
+
+describe('scrub', () => {
+  it('extends the lock of everything that is wanted, in a store that locks', async () => {
+    const archive = await rested.copy();
+    const renewed: string[] = [];
+    const wrap = (name: string, store: ObjectStore) =>
+      name === R2
+        ? new Proxy(store, {
+            get: (target, key) => {
+              if (key === 'renew') return (one: string) => Promise.resolve(renewed.push(one) > 0);
+              const value = Reflect.get(target, key) as unknown;
+              return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+            },
+          })
+        : store;
+    for (const deep of [false, true]) {
+      renewed.length = 0;
+      await archive.run((ctx) => scrub(ctx, { deep }), { wrap });
+      expect(renewed.sort()).toEqual([...(await keysOf(archive, R2))].sort());
+    }
     await archive.remove();
   });
 });

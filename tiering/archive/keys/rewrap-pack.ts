@@ -9,6 +9,7 @@ import type { PackSeal } from '../../format/types.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { isOfThisCopy } from '../recovery/manifest-reader.js';
+import { deleteIfAllowed } from '../removal/delete-if-allowed.js';
 import { proveObject, putProven } from '../tiers/proof.js';
 import { type Holdings, holdingsOf, type Rewrapped } from './holders.js';
 
@@ -152,8 +153,7 @@ async function removeOlder(
     for (const name of names) {
       const generation = parseManifestName(name)?.generation;
       if (generation === undefined || generation > newest.generation || name === newest.name) continue;
-      await ctx.replicas.store(replica).delete(name, signal);
-      removed += 1;
+      if (await deleteIfAllowed(ctx.replicas.store(replica), name, signal)) removed += 1;
     }
   }
   return removed;

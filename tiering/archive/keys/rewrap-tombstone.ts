@@ -9,6 +9,7 @@ import { rewrapTombstone } from '../../format/tombstone.js';
 import type { StoredTombstone } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { isOfThisCopy } from '../recovery/manifest-reader.js';
+import { deleteIfAllowed } from '../removal/delete-if-allowed.js';
 import { fetchStatement } from '../removal/read-tombstones.js';
 import { checkTombstone, payTombstone } from '../removal/send-tombstones.js';
 import { holdingsOf, type Rewrapped } from './holders.js';
@@ -68,8 +69,7 @@ async function removeOthers(
         continue;
       throw error;
     }
-    await store.delete(name, signal);
-    removed += 1;
+    if (await deleteIfAllowed(store, name, signal)) removed += 1;
   }
   return removed;
 }

@@ -1,8 +1,9 @@
 // Repair: mend what scrub and reads have noted, from any good replica or the hot copy, and pay what
 // replicas owe. A chunk is only replaced by bytes that hash to its name; the last readable copy is
 // never overwritten by anything else.
-import { ArchiveError, hasCode } from '../../core/errors.js';
-import type { PackId } from '../../core/ids.js';
+import { restoreObject } from '../../cold/replicas/restore.js';
+import { ArchiveError, codeOf, hasCode } from '../../core/errors.js';
+import type { ObjectKey, PackId, ReplicaName } from '../../core/ids.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
 import type { ChunkException, PackRecord } from '../../index/index.js';
 import type { JobFailure, JobOptions, RepairReport } from '../archive.js';
@@ -36,6 +37,10 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
     }
     progress(step);
   };
+  for (const { name, state } of ctx.replicas.state()) {
+    if (state === 'available') continue;
+    await restoreIdentity(ctx, name, options.signal);
+  }
   for (const exception of await ctx.index.exceptions()) {
     await attempt(`${exception.pack}/${exception.chunk}`, 'mending chunks', () =>
       mendChunk(ctx, exception, options.signal),
@@ -60,8 +65,26 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
     });
   }
   const garbage = await collectGarbage(ctx, options.signal);
-  for (const [replica, error] of garbage.failed) failures.push(jobFailure(ctx, `garbage on ${replica}`, error));
+  for (const [replica, error] of garbage.failed) {
+    // Where nobody may delete, what is thrown away stays, on purpose.
+    if (!hasCode(error, 'FORBIDDEN')) failures.push(jobFailure(ctx, `garbage on ${replica}`, error));
+  }
   return { repaired, bytes, removed: garbage.removed, failures };
+}
+
+/** A replica whose `config` was deleted or overwritten, in a bucket that keeps versions. One that is away stays away. */
+async function restoreIdentity(ctx: ArchiveContext, name: ReplicaName, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    if (!(await ctx.replicas.restoreIdentity(name, signal))) return;
+    ctx.log({
+      level: 'error',
+      event: 'replica-restored',
+      detail: `${name}: its config was put back from an earlier version`,
+    });
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (codeOf(error) === 'INTERNAL') throw error;
+  }
 }
 
 async function idsOf(ctx: ArchiveContext, filter: Parameters<typeof ctx.index.packs>[0]): Promise<PackId[]> {
@@ -86,7 +109,10 @@ async function mendChunk(
     }
     // Mended together with another copy of it.
     if (!ctx.damage.of(pack, chunk).has(replica)) return 0;
-    const good = await goodBytes(ctx, record, chunk, name, signal).catch((error: unknown) => {
+    const good = await goodBytes(ctx, record, chunk, name, signal).catch(async (error: unknown) => {
+      if (hasCode(error, 'ABSENT', 'CORRUPT') && (await restoreFromVersions(ctx, record, name, signal))) {
+        return goodBytes(ctx, record, chunk, name, signal);
+      }
       // Every replica answered and none has the manifest: what it said is in the index.
       if (chunk === -1 && hasCode(error, 'ABSENT', 'CORRUPT')) return null;
       throw error;
@@ -96,6 +122,21 @@ async function mendChunk(
     await ctx.damage.clear(pack, chunk, replica);
     return good.length;
   });
+}
+
+/** Every replica answered and none has it: some may keep what was overwritten or deleted. Resolves with whether one had it. */
+async function restoreFromVersions(
+  ctx: ArchiveContext,
+  { placements }: PackRecord,
+  name: ObjectKey,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const { archiveId } = ctx.keyring;
+  for (const { replica } of placements) {
+    if (!ctx.replicas.names.includes(replica)) continue;
+    if (await restoreObject(ctx.replicas.store(replica), name, { archiveId, signal })) return true;
+  }
+  return false;
 }
 
 /** The manifest is lost everywhere: its next generation goes to every replica that holds the pack. Resolves with the bytes written. */

@@ -6,6 +6,7 @@ import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { forEachLimited } from '../../core/queues.js';
 import { releaseBuffer } from '../../core/release.js';
 import { sealedBytes } from '../../format/chunk.js';
+import { CONFIG_NAME, README_NAME } from '../../format/names.js';
 import type { PackRecord, StoredTombstone } from '../../index/index.js';
 import type { JobOptions, ScrubReport } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
@@ -55,6 +56,7 @@ export async function scrub(
     signal?.throwIfAborted();
     for (const replica of tombstone.replicas) await scrubTombstone(ctx, tombstone, replica, pass);
   }
+  await renewIdentities(ctx, tally, signal);
   await scrubUnknown(ctx, tally, signal);
   await tally.end();
   const { objects, bytes, resumed, findings, unavailable } = tally;
@@ -121,6 +123,7 @@ async function scrubObject(
         return;
       }
     }
+    await store.renew?.(object.name, signal);
     // What was noted before and is good now (mended by hand, or a passing fault) is struck off.
     if (deep && ctx.damage.of(record.id, object.chunk).has(replica))
       await ctx.damage.clear(record.id, object.chunk, replica);
@@ -149,11 +152,29 @@ async function scrubTombstone(
     tally.objects += 1;
     if (deep) tally.bytes += tombstone.object.length;
     const fault = await checkTombstone(ctx, tombstone, replica, deep, signal);
-    if (fault === null) return;
+    if (fault === null) {
+      await ctx.replicas.store(replica).renew?.(tombstone.name, signal);
+      return;
+    }
     tally.found({ where: replica, item: tombstone.name, fault, detail: 'the delete is told again' });
   } catch (error) {
     if (!hasCode(error, 'UNAVAILABLE')) throw error;
     tally.unavailable.add(replica);
+  }
+}
+
+/** What makes a replica one stays locked like everything else in it. */
+async function renewIdentities(ctx: ArchiveContext, tally: ScrubState, signal: AbortSignal | undefined): Promise<void> {
+  for (const replica of ctx.replicas.names) {
+    const { renew } = ctx.replicas.store(replica);
+    if (renew === undefined || tally.unavailable.has(replica)) continue;
+    for (const name of [CONFIG_NAME, README_NAME]) {
+      await renew(name, signal).catch((error: unknown) => {
+        signal?.throwIfAborted();
+        if (!hasCode(error, 'UNAVAILABLE')) throw error;
+        tally.unavailable.add(replica);
+      });
+    }
   }
 }
 

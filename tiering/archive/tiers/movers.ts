@@ -2,6 +2,7 @@
 // recalls what was opened, probes volumes and replicas. The index says what ought to be and each round
 // makes it so; a mover holds no state that a kill could lose.
 import { setMaxListeners } from 'node:events';
+import { hasCode } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
 import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
@@ -122,7 +123,10 @@ export class Movers {
   async #collect(signal: AbortSignal): Promise<void> {
     const { removed, failed } = await collectGarbage(this.#ctx, signal);
     if (removed > 0) this.#ctx.log({ level: 'info', event: 'garbage-removed', detail: `${removed} objects` });
-    for (const error of failed.values()) logFailure(this.#ctx, 'garbage-not-removed', error);
+    for (const error of failed.values()) {
+      // Where nobody may delete it stays, on purpose: the status says so.
+      if (!hasCode(error, 'FORBIDDEN')) logFailure(this.#ctx, 'garbage-not-removed', error);
+    }
   }
 
   /** What it finds is mended at once: nobody is there to say so. */

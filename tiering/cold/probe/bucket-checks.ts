@@ -23,6 +23,12 @@ export async function bucketChecks(context: ProbeContext, bucket: BucketProbe): 
   await findings.check('clock', () => clock(context, bucket));
   await findings.check('versions', async () => {
     const { versioning, objectLock } = await bucket.facts();
+    if (bucket.mustLock && !objectLock.startsWith('on')) {
+      return [
+        'failed',
+        `object lock ${objectLock}, and the configuration asks for it: it can only be had when a bucket is made`,
+      ];
+    }
     return ['shown', `versioning ${versioning}, object lock ${objectLock}`];
   });
 }

@@ -33,6 +33,8 @@ export interface BucketProbe {
   /** What a GET without any signature is answered. */
   unsigned(key: ObjectKey): Promise<{ readonly status: number; readonly date: string | null }>;
   facts(): Promise<BucketFacts>;
+  /** The configuration locks what is put: then the bucket must be one that can. */
+  readonly mustLock: boolean;
   /** Removes every version below `prefix` for good; resolves with how many it could not. */
   purge(prefix: string): Promise<number>;
   close(): Promise<void>;

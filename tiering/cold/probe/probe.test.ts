@@ -40,6 +40,7 @@ function bucketOf(store: ObjectStore, change: Partial<BucketProbe> = {}): Bucket
     withWrongSecret: () => Promise.resolve(refusing()),
     unsigned: () => Promise.resolve({ status: 403, date: new Date().toUTCString() }),
     facts: () => Promise.resolve({ versioning: 'off', objectLock: 'off' }),
+    mustLock: false,
     purge: () => Promise.resolve(0),
     close: () => Promise.resolve(),
     ...change,

@@ -1,6 +1,7 @@
 // Whether a store is fit to hold a replica: every rule that the archive leans on is tried against the store itself, with objects of
 // the probe's own, and what it offers beyond them is found out rather than believed.
 import type { Clock, Random } from '../../core/clock.js';
+import { hasCode } from '../../core/errors.js';
 import { type ObjectKey, parseObjectKey } from '../../core/ids.js';
 import type { ObjectStore } from '../object-store.js';
 import { bucketChecks } from './bucket-checks.js';
@@ -48,7 +49,15 @@ async function cleanUp({ store, bucket, findings, prefix }: ProbeContext): Promi
   const removed = await findings.check('delete', async () => {
     const keys: ObjectKey[] = [];
     for await (const entry of store.list(prefix)) keys.push(entry.key);
-    for (const key of keys) await store.delete(key);
+    try {
+      for (const key of keys) await store.delete(key);
+    } catch (error) {
+      if (!hasCode(error, 'FORBIDDEN')) throw error;
+      return [
+        'lacking',
+        `this access key may not delete: what is deleted or replaced stays, and so do ${keys.length} objects below ${prefix}`,
+      ];
+    }
     for await (const entry of store.list(prefix)) return ['failed', `${entry.key} is still listed after its delete`];
     return undefined;
   });

@@ -4,12 +4,14 @@ import type { Clock, Random } from '../../core/clock.js';
 import { ArchiveError, type ErrorCode, hasCode } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { Semaphore, withDeadline } from '../../core/queues.js';
+import { CONFIG_NAME, README_NAME } from '../../format/names.js';
 import { type ByteRange, orAborted, throwIfAborted } from '../checks.js';
 import * as limits from '../limits.js';
 import type { ObjectEntry, ObjectStore, ObjectStoreCapabilities, PutOptions } from '../object-store.js';
 import { Breaker } from './breaker.js';
 import { createIdentity, mustBelong, readIdentity } from './identity.js';
 import { Latency, SMALL_READ_BYTES_MAX, type Work } from './latency.js';
+import { restoreObject } from './restore.js';
 
 export interface GuardOptions {
   readonly clock: Clock;
@@ -20,15 +22,17 @@ export interface GuardOptions {
 export interface ReplicaState {
   readonly name: ReplicaName;
   readonly state: 'available' | 'unavailable';
-  /** Why it is not available. */
+  /** Why it is not available, or what it lacks. */
   readonly detail: string | null;
   readonly latencyMs: number | null;
 }
 
 /** Codes that are an answer, if not the one hoped for: the replica is well. */
 const ANSWERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ...(['ABSENT', 'CORRUPT', 'CONFLICT', 'FULL', 'LIMIT', 'INVALID', 'NOT_SUPPORTED'] as const),
+  ...(['ABSENT', 'CORRUPT', 'CONFLICT', 'FULL', 'LIMIT', 'INVALID', 'NOT_SUPPORTED', 'FORBIDDEN'] as const),
 ]);
+
+const NO_DELETES = 'its access key may not delete: what is deleted or replaced stays there';
 
 export class GuardedReplica implements ObjectStore {
   readonly name: ReplicaName;
@@ -43,6 +47,7 @@ export class GuardedReplica implements ObjectStore {
   #verifiedMs: number | undefined;
   #probing: Promise<void> | undefined;
   #detail: string | null = 'not asked yet';
+  #mayDelete = true;
 
   constructor(name: ReplicaName, store: ObjectStore, options: GuardOptions) {
     this.name = name;
@@ -60,7 +65,7 @@ export class GuardedReplica implements ObjectStore {
     return {
       name: this.name,
       state: this.available ? 'available' : 'unavailable',
-      detail: this.available ? null : this.#detail,
+      detail: this.available ? (this.#mayDelete ? null : NO_DELETES) : this.#detail,
       latencyMs: mean === null ? null : Math.round(mean * 10) / 10,
     };
   }
@@ -103,8 +108,32 @@ export class GuardedReplica implements ObjectStore {
     return this.#trusted(signal, () => this.#call('small', signal, () => this.#store.head(key, signal)));
   }
 
-  delete(key: ObjectKey, signal?: AbortSignal): Promise<void> {
-    return this.#call('write', signal, () => this.#store.delete(key, signal));
+  async delete(key: ObjectKey, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#call('write', signal, () => this.#store.delete(key, signal));
+      this.#mayDelete = true;
+    } catch (error) {
+      if (hasCode(error, 'FORBIDDEN')) this.#mayDelete = false;
+      throw error;
+    }
+  }
+
+  get history(): ObjectStore['history'] {
+    return this.#store.history;
+  }
+
+  get renew(): ObjectStore['renew'] {
+    const renew = this.#store.renew?.bind(this.#store);
+    return renew === undefined ? undefined : (key, signal) => this.#call('write', signal, () => renew(key, signal));
+  }
+
+  /** Puts `config` and `README.txt` back from earlier versions where the store keeps them, and looks again. Resolves with whether it is itself then. */
+  async restoreIdentity(signal?: AbortSignal): Promise<boolean> {
+    const { archiveId } = this.#options;
+    if (!(await restoreObject(this.#store, CONFIG_NAME, { archiveId, signal }))) return false;
+    await restoreObject(this.#store, README_NAME, { archiveId, signal });
+    await this.probe(signal);
+    return true;
   }
 
   async *list(

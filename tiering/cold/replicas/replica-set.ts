@@ -103,6 +103,14 @@ export class ReplicaSet {
     await Promise.allSettled(this.#guards.map((replica) => replica.open(options.create)));
   }
 
+  /**
+   * Of a replica that says that it is none (its `config` was deleted or overwritten): puts back what earlier versions have. Resolves with
+   * whether it is available then; false for a store that keeps no versions.
+   */
+  restoreIdentity(name: ReplicaName, signal?: AbortSignal): Promise<boolean> {
+    return this.#guard(name).restoreIdentity(signal);
+  }
+
   /** One replica behind its guard. INVALID for a name that is not configured. */
   store(name: ReplicaName): ObjectStore {
     return this.#guard(name);

@@ -14,6 +14,7 @@ import * as limits from '../limits.js';
 import type { ObjectStoreCapabilities } from '../object-store.js';
 import { type Provider, type ProviderName, providerNamed, providerOfEndpoint } from './providers.js';
 import { isTransient, s3Error } from './s3-errors.js';
+import type { ObjectLock } from './s3-lock.js';
 import { SignedGets } from './s3-signed-get.js';
 
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
@@ -29,6 +30,11 @@ export interface S3StoreOptions {
   readonly accessKeyId?: string;
   readonly secretAccessKey?: string;
   readonly sessionToken?: string;
+  /** Another access key of the same server, which deletes and does nothing else; both or neither. */
+  readonly deleteAccessKeyId?: string;
+  readonly deleteSecretAccessKey?: string;
+  /** Everything that is put is locked for so long, in a bucket that was made with object lock. */
+  readonly objectLock?: ObjectLock;
   readonly forcePathStyle?: boolean;
   /** Default: by the endpoint's host, which knows AWS alone. */
   readonly provider?: ProviderName;
@@ -67,6 +73,7 @@ export class S3Connection {
   /** '' or ends in '/'. */
   readonly prefix: string;
   readonly listPageKeys: number;
+  readonly objectLock: ObjectLock | null;
   readonly #options: S3StoreOptions;
   #loading: Promise<Loaded> | undefined;
   #closed = false;
@@ -90,6 +97,7 @@ export class S3Connection {
     this.bucket = bucket;
     this.prefix = prefix === '' ? '' : `${parseObjectKey(prefix)}/`;
     this.listPageKeys = options.listPageKeys ?? limits.S3_LIST_PAGE_KEYS;
+    this.objectLock = options.objectLock ?? null;
     const provider = options.provider === undefined ? providerOfEndpoint(endpoint) : providerNamed(options.provider);
     this.provider = { ...provider, capabilities: { ...provider.capabilities, ...options.assume } };
     this.place = `s3://${bucket} (${endpoint === undefined ? 'AWS' : new URL(endpoint).host})`;
@@ -138,6 +146,10 @@ export class S3Connection {
         await this.#backOff(attempt, signal);
       }
     }
+  }
+
+  nowMs(): number {
+    return this.#options.clock.nowMs();
   }
 
   async close(): Promise<void> {

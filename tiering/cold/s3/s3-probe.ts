@@ -16,7 +16,10 @@ class S3BucketProbe implements BucketProbe {
   readonly #options: S3StoreOptions;
   readonly #connection: S3Connection;
 
-  constructor(options: S3StoreOptions, connection: S3Connection) {
+  readonly mustLock: boolean;
+
+  constructor(options: S3StoreOptions, connection: S3Connection, mustLock: boolean) {
+    this.mustLock = mustLock;
     this.#options = options;
     this.#connection = connection;
     this.paged = open({ ...options, listPageKeys: FEW_KEYS });
@@ -93,6 +96,6 @@ function open(options: S3StoreOptions): ObjectStore {
 }
 
 /** A bucket for `probeStore`. INVALID for options that cannot be meant. */
-export function createBucketProbe(options: S3StoreOptions): BucketProbe {
-  return new S3BucketProbe(options, new S3Connection(options));
+export function createBucketProbe(options: S3StoreOptions, mustLock: boolean): BucketProbe {
+  return new S3BucketProbe(options, new S3Connection(options), mustLock);
 }

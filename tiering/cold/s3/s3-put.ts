@@ -6,6 +6,7 @@ import type { ObjectKey, Sha256 } from '../../core/ids.js';
 import type { PutOptions } from '../object-store.js';
 import type { S3Connection } from './s3-connection.js';
 import { getObject } from './s3-get.js';
+import { lockOf } from './s3-lock.js';
 
 /** Stores `body` under `key`; CONFLICT with `ifAbsent` when it exists, CORRUPT when the body does not match `sha256`. */
 export async function putObject(
@@ -15,6 +16,7 @@ export async function putObject(
   options: PutOptions,
 ): Promise<void> {
   const conditional = options.ifAbsent === true && connection.provider.capabilities.conditionalPut;
+  const lock = connection.objectLock;
   let attempts = 0;
   try {
     await connection.run(
@@ -28,6 +30,7 @@ export async function putObject(
           Body: Buffer.from(body.buffer, body.byteOffset, body.byteLength),
           ContentLength: body.byteLength,
           ContentType: 'application/octet-stream',
+          ...(lock === null ? {} : lockOf(lock, connection.nowMs(), body)),
           ...(conditional ? { IfNoneMatch: '*' } : {}),
         });
         if (options.sha256 !== undefined) signWith(command, options.sha256);

@@ -1,19 +1,11 @@
 // What a bucket with versions keeps beside the newest: earlier versions of objects and the markers of deletes.
 import type { ListObjectVersionsCommandOutput } from '@aws-sdk/client-s3';
 import { ArchiveError } from '../../core/errors.js';
-import type { ObjectKey } from '../../core/ids.js';
+import { OBJECT_BYTES_MAX } from '../limits.js';
+import type { ObjectVersion } from '../object-store.js';
 import type { S3Connection } from './s3-connection.js';
 
-export interface ObjectVersion {
-  readonly key: ObjectKey;
-  readonly versionId: string;
-  readonly newest: boolean;
-  /** It says that the object was deleted, and has no bytes. */
-  readonly deleteMarker: boolean;
-  readonly modifiedMs: number;
-}
-
-/** Every version of every object of ours below `prefix`, keys ascending; of one key the newest first within each page. */
+/** Every version of every object of ours below `prefix`, keys ascending; those of one key one after another. */
 export async function* listVersions(
   connection: S3Connection,
   prefix: string,
@@ -44,6 +36,31 @@ export async function* listVersions(
     }
     marker = { key, version };
   }
+}
+
+/** The bytes of one version. */
+export function getVersion(
+  connection: S3Connection,
+  { key, versionId }: Pick<ObjectVersion, 'key' | 'versionId'>,
+  outer: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  return connection.run(`get a version of ${key}`, { signal: outer }, async ({ sdk, client, signal }) => {
+    const command = new sdk.GetObjectCommand({
+      Bucket: connection.bucket,
+      Key: connection.keyOf(key),
+      VersionId: versionId,
+    });
+    const { Body, ContentLength } = await client.send(command, { abortSignal: signal });
+    if (Body === undefined || ContentLength === undefined || ContentLength > OBJECT_BYTES_MAX) {
+      throw new ArchiveError(
+        'CORRUPT',
+        `get a version of ${key}: the answer states no length, or one beyond any object`,
+      );
+    }
+    const bytes = await Body.transformToByteArray();
+    if (bytes.byteLength === ContentLength) return bytes;
+    throw new ArchiveError('CORRUPT', `get a version of ${key}: ${bytes.byteLength} of ${ContentLength} bytes came`);
+  });
 }
 
 /** Removes one version for good. Rejects where the key may not, or a lock forbids it. */
