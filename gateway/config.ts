@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { PROVIDER_NAMES } from '../tiering/cold/s3/providers.js';
-import { LOCK_MODES } from '../tiering/cold/s3/s3-lock.js';
+import { LOCK_MODES } from '../tiering/cold/s3/s3-connection.js';
 import { parseReplicaName, parseStudyUid, parseVolumeName } from '../tiering/core/ids.js';
 import { SUITE_IDS, type SuiteName, type SuiteRule } from '../tiering/format/suites.js';
 import { ACTIONS } from './auth/access.js';

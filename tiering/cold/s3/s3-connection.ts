@@ -14,10 +14,16 @@ import * as limits from '../limits.js';
 import type { ObjectStoreCapabilities } from '../object-store.js';
 import { type Provider, type ProviderName, providerNamed, providerOfEndpoint } from './providers.js';
 import { isTransient, s3Error } from './s3-errors.js';
-import type { ObjectLock } from './s3-lock.js';
 import { SignedGets } from './s3-signed-get.js';
 
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
+
+export const LOCK_MODES = ['GOVERNANCE', 'COMPLIANCE'] as const;
+
+export interface ObjectLock {
+  readonly mode: (typeof LOCK_MODES)[number];
+  readonly days: number;
+}
 
 export interface S3StoreOptions {
   readonly bucket: string;

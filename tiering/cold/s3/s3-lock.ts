@@ -2,14 +2,7 @@
 // when it is put, and again before that runs out for as long as it is wanted.
 import { createHash } from 'node:crypto';
 import type { ObjectKey } from '../../core/ids.js';
-import type { S3Connection } from './s3-connection.js';
-
-export const LOCK_MODES = ['GOVERNANCE', 'COMPLIANCE'] as const;
-
-export interface ObjectLock {
-  readonly mode: (typeof LOCK_MODES)[number];
-  readonly days: number;
-}
+import type { ObjectLock, S3Connection } from './s3-connection.js';
 
 const DAY_MS = 24 * 3600 * 1000;
 
