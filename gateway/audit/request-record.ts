@@ -123,7 +123,6 @@ export function aboutCommand(body: unknown): Readonly<Record<string, unknown>> {
 const TOLD: ReadonlySet<string> = new Set([
   'kind',
   'study',
-  'reason',
   'series',
   'instance',
   'key',
