@@ -227,6 +227,8 @@ describe('commands that talk to the server', () => {
       resumed: false,
       packs: 3,
       rewrapped: 4,
+      resealed: 3,
+      bytes: 6144,
       removed: 12,
       failures: [],
       unavailable: ['r2'],
@@ -242,10 +244,14 @@ describe('commands that talk to the server', () => {
     expect(rotated.stdout).toContain('4 wrapped anew under k2, 12 older objects removed');
     expect(rotated.stderr).toContain('r2: did not answer');
     expect((await filmroom(['keys', 'rotate', '--yes', '--json', '--server', url])).stdout).toContain('"key": "k2"');
+    const resealed = await filmroom(['keys', 'rotate', '--reseal', '--resume', '--server', url]);
+    expect(resealed.stdout).toContain('3 packs sealed anew, 6.0 KiB sent');
+    expect(resealed.stderr).toContain('run filmroom keys rotate --reseal --resume when it is back');
     await filmroom(['keys', 'remove', 'k1', '--yes', '--server', url]);
     expect(seen.filter((one) => one.method === 'POST').map((one) => one.body)).toEqual([
       { kind: 'rotate-keys', resume: true },
       { kind: 'rotate-keys', resume: false },
+      { kind: 'rotate-keys', resume: true, reseal: true },
       { kind: 'remove-key', key: 'k1' },
     ]);
   });

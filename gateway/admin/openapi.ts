@@ -57,13 +57,14 @@ const schemas = {
       keepHot: { type: 'boolean', description: 'migrate: protect and prove, and keep the hot copies' },
       deep: { type: 'boolean', description: 'scrub: read and hash every object' },
       resume: { type: 'boolean', description: 'rotate-keys: make no new key, take the last rotation to its end' },
+      reseal: { type: 'boolean', description: 'rotate-keys: a key leaked; every pack is sealed anew and sent again' },
       key: { ...text, description: 'remove-key: id of the key that leaves the keyring' },
       replica: { ...text, description: 'add-replica, drain-replica: its name in the configuration' },
       rate: { ...text, description: 'add-replica: what is written to it at most: 20MB/s' },
       erase: { type: 'boolean', description: 'drain-replica: afterwards remove the objects of this archive from it' },
       plan: { type: 'boolean', description: 'drain-replica: only say what there is to do' },
     },
-    [...Object.keys(selection), 'keepHot', 'deep', 'resume', 'key', 'replica', 'rate', 'erase', 'plan'],
+    [...Object.keys(selection), 'keepHot', 'deep', 'resume', 'reseal', 'key', 'replica', 'rate', 'erase', 'plan'],
   ),
   LinkRequest: object(
     {

@@ -38,6 +38,7 @@ const jobSchema = z.strictObject({
   keepHot: z.boolean().optional(),
   deep: z.boolean().optional(),
   resume: z.boolean().optional(),
+  reseal: z.boolean().optional(),
   key: z.string().min(1).max(64).optional(),
   replica: z.string().min(1).max(64).optional(),
   rate: z.string().max(32).optional(),
@@ -51,6 +52,7 @@ export interface JobRequest {
   readonly keepHot: boolean;
   readonly deep: boolean;
   readonly resume: boolean;
+  readonly reseal: boolean;
   /** Of remove-key; else empty. */
   readonly key: string;
   /** Of add-replica and drain-replica; else null. */
@@ -95,11 +97,16 @@ const WHOLE: ReadonlySet<JobRequest['kind']> = new Set([
 
 /** Keys that have no meaning for the kind are refused rather than ignored: a scrub of one study is not a thing. */
 export function parseJobRequest(body: unknown, nowMs: number): JobRequest {
-  const { kind, keepHot, deep, resume, key, replica, rate, erase, plan, ...selection } = checked(jobSchema, body);
+  const { kind, keepHot, deep, resume, reseal, key, replica, rate, erase, plan, ...selection } = checked(
+    jobSchema,
+    body,
+  );
   if (keepHot !== undefined && kind !== 'migrate') throw new ArchiveError('INVALID', 'keepHot: only migrate has it');
   if (deep !== undefined && kind !== 'scrub') throw new ArchiveError('INVALID', 'deep: only scrub has it');
   if (resume !== undefined && kind !== 'rotate-keys')
     throw new ArchiveError('INVALID', 'resume: only rotate-keys has it');
+  if (reseal !== undefined && kind !== 'rotate-keys')
+    throw new ArchiveError('INVALID', 'reseal: only rotate-keys has it');
   if ((key !== undefined) !== (kind === 'remove-key'))
     throw new ArchiveError('INVALID', 'key: remove-key needs it, and nothing else has it');
   const ofReplica = replicaOf(kind, { replica, rate, erase, plan });
@@ -113,6 +120,7 @@ export function parseJobRequest(body: unknown, nowMs: number): JobRequest {
     keepHot: keepHot ?? false,
     deep: deep ?? false,
     resume: resume ?? false,
+    reseal: reseal ?? false,
     key: key ?? '',
     replica: ofReplica,
   };
@@ -191,7 +199,7 @@ export function jobWork(
   request: JobRequest,
   replicas: ReplicaProbe,
 ): (options: JobOptions) => Promise<JobReport> {
-  const { kind, selection, keepHot, deep, resume, key, replica } = request;
+  const { kind, selection, keepHot, deep, resume, reseal, key, replica } = request;
   switch (kind) {
     case 'migrate':
       return (options) => archive.migrate(selection, { ...options, keepHot });
@@ -216,7 +224,7 @@ export function jobWork(
     case 'list-keys':
       return (options) => archive.countKeys(options);
     case 'rotate-keys':
-      return (options) => archive.rotateKeys({ ...options, resume });
+      return (options) => archive.rotateKeys({ ...options, resume, reseal });
     case 'remove-key':
       return (options) => archive.removeKey(key, options);
   }

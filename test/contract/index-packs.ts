@@ -1,34 +1,26 @@
 // The part of the Index contract that is about packs, their seals and placements, and the state of the whole.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type ObjectKey, parseObjectKey, parseReplicaName, parseVolumeName } from '../../tiering/core/ids.js';
-import type { PackSeal } from '../../tiering/format/types.js';
+import { parseObjectKey, parseReplicaName, parseVolumeName } from '../../tiering/core/ids.js';
 import type { Index, PackFilter } from '../../tiering/index/index.js';
 import { collect, commit, dump, type IndexFactory, inflate, useIndex } from './index-fixture.js';
-import { adopted, arrival, filed, newPack, packId, sopUid, studyUid, VOLUME } from './index-samples.js';
+import { describeResealing } from './index-reseal.js';
+import {
+  adopted,
+  arrival,
+  chunkName,
+  filed,
+  manifestName,
+  newPack,
+  packId,
+  seal,
+  sopUid,
+  studyUid,
+  VOLUME,
+} from './index-samples.js';
 
 const R1 = parseReplicaName('r1');
 const R2 = parseReplicaName('r2');
 const R3 = parseReplicaName('r3');
-
-function seal(fill: number, chunks = 2): PackSeal {
-  const bytes = (length: number, value = fill) => new Uint8Array(length).fill(value);
-  return {
-    suite: 1,
-    kekId: 'kek-1',
-    wrapSalt: bytes(32),
-    wrappedDek: bytes(48),
-    dekId: bytes(16),
-    chunks: Array.from({ length: chunks }, (_, n) => ({
-      bytes: 8_388_608,
-      salt: bytes(32, fill + n),
-      commitment: bytes(32, 9),
-      name: null,
-    })),
-  };
-}
-
-const chunkName = (digit: string): ObjectKey => parseObjectKey(`c/${digit.repeat(2)}/${digit.repeat(64)}`);
-const manifestName = (generation: number): ObjectKey => parseObjectKey(`m/${packId(1)}/${generation}-00000000`);
 
 async function idsOf(index: Index, filter: PackFilter): Promise<number[]> {
   return (await collect(index.packs(filter))).map((pack) => Number.parseInt(pack.id.slice(-4), 16));
@@ -40,6 +32,7 @@ export function describePacks(factory: IndexFactory): void {
     describeRecords(index);
     describe('and a filter', () => describeFilters(index));
     describe('and the names of objects', () => describeGarbage(index));
+    describe('that are sealed anew', () => describeResealing(index));
     describeWhole(index);
   });
 
@@ -187,7 +180,8 @@ function describeRecords(index: () => Index): void {
     const second = { name: manifestName(2), generation: 2 };
     const placed = (replica: typeof R1) => [{ replica, verifiedMs: 5 }];
     await index().adopt({ ...plain, seal: seal(2), manifest: second, placements: placed(R1) });
-    await index().adopt({ ...plain, seal: seal(1), manifest: first, placements: placed(R2) });
+    // An older wrap of the same DEK: the chunks are the same.
+    await index().adopt({ ...plain, seal: { ...seal(2), kekId: 'kek-0' }, manifest: first, placements: placed(R2) });
     await index().adopt({ ...plain, pack: newPack(1, { kind: 'pack' }) });
     expect(await index().pack(packId(1))).toMatchObject({
       hot: 'present',

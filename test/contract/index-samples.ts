@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import {
+  type ObjectKey,
   type PackId,
+  parseObjectKey,
   parsePackId,
   parseSeriesUid,
   parseSha256,
@@ -10,7 +12,7 @@ import {
   parseStudyUid,
   parseVolumeName,
 } from '../../tiering/core/ids.js';
-import type { PackKind, PackMember, SeriesBundle } from '../../tiering/format/types.js';
+import type { PackKind, PackMember, PackSeal, SeriesBundle } from '../../tiering/format/types.js';
 import type { AdoptedPack, ArrivedInstance, FiledPack, HotState, NewPack } from '../../tiering/index/index.js';
 
 export const VOLUME = parseVolumeName('a');
@@ -135,3 +137,25 @@ export function adopted(
     attributes: arrivals.map((one) => one.attributes),
   };
 }
+
+/** A seal of `fill` everywhere. */
+export function seal(fill: number, chunks = 2): PackSeal {
+  const bytes = (length: number, value = fill) => new Uint8Array(length).fill(value);
+  return {
+    suite: 1,
+    kekId: 'kek-1',
+    wrapSalt: bytes(32),
+    wrappedDek: bytes(48),
+    dekId: bytes(16),
+    chunks: Array.from({ length: chunks }, (_, n) => ({
+      bytes: 8_388_608,
+      salt: bytes(32, fill + n),
+      commitment: bytes(32, 9),
+      name: null,
+    })),
+  };
+}
+
+export const chunkName = (digit: string): ObjectKey => parseObjectKey(`c/${digit.repeat(2)}/${digit.repeat(64)}`);
+/** Of pack 1. */
+export const manifestName = (generation: number): ObjectKey => parseObjectKey(`m/${packId(1)}/${generation}-00000000`);

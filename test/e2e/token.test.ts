@@ -159,6 +159,23 @@ describe.skipIf(NO_SOFT_HSM !== null)(`keys on a token${NO_SOFT_HSM === null ? '
     expect(await answers()).toEqual(new Set(['whole']));
   });
 
+  it('reseal: the plan says what will be sent; done, the key that leaked opens nothing that is there', async () => {
+    const { current: leaked } = await keys();
+    const plan = await run('keys', 'rotate', '--reseal');
+    expect(plan).toMatchObject({ code: 2 });
+    expect(plan.stderr).toMatch(/to each of 2 replicas.*cannot undo/s);
+    const done = await ask('keys', 'rotate', '--reseal', '--yes');
+    expect(done, done.stderr).toMatchObject({ code: 0, json: { failures: [] } });
+    expect(done.json['resealed']).toBeGreaterThan(0);
+    const listed = (await ask('keys', 'list')).json['keys'] as {
+      id: string;
+      replicas: { manifests: number; tombstones: number }[];
+    }[];
+    const old = listed.find(({ id }) => id === leaked);
+    expect(old?.replicas.map(({ manifests, tombstones }) => manifests + tombstones)).toEqual([0, 0]);
+    expect(await answers()).toEqual(new Set(['whole']));
+  });
+
   it('a bucket, the token and the keyring that the token gives back anew are all that extract needs', async () => {
     const before = await keys();
     await gateway.kill('SIGTERM');

@@ -176,8 +176,11 @@ export interface RotateReport {
   readonly resumed: boolean;
   /** Looked at, and already or now under the key. */
   readonly packs: number;
-  /** Packs and deletes whose wrap this call replaced. */
+  /** Packs and deletes that this call brought under the key. */
   readonly rewrapped: number;
+  /** Packs among them that have another DEK now, and the bytes that were sent for it. */
+  readonly resealed: number;
+  readonly bytes: number;
   /** Objects under older keys that were removed, after every replica that holds the pack had the newest. */
   readonly removed: number;
   readonly failures: readonly JobFailure[];
@@ -358,9 +361,11 @@ export interface Archive extends ImageArchive {
   countKeys(options?: JobOptions): Promise<KeysReport>;
   /**
    * Makes a new key and wraps every pack and delete on every replica under it; no chunk is touched and nobody who reads notices. What could
-   * not be reached is done by the next call, which then makes no key (nor does it with `resume`). LOCKED while another call about keys runs.
+   * not be reached is done by the next call, which then makes no key (nor does it with `resume`). With `reseal`, for a key that leaked, every pack
+   * is also sealed under another DEK and sent to every replica again. LOCKED while another call about keys runs; CONFLICT for a rotation
+   * while packs are being sealed anew, and for `reseal` with `resume` while they are not.
    */
-  rotateKeys(options?: JobOptions & { readonly resume?: boolean }): Promise<RotateReport>;
+  rotateKeys(options?: JobOptions & { readonly resume?: boolean; readonly reseal?: boolean }): Promise<RotateReport>;
   /**
    * Takes a key out of the keyring, for ever. INVALID for one that is not in it; CONFLICT for the current one, and while anything is wrapped
    * under it; UNAVAILABLE while a replica does not answer, since what it holds is not known.

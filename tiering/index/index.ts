@@ -4,6 +4,9 @@
 import type { LevelAttributes } from '../../dicom/instance.js';
 import type { ObjectKey, PackId, ReplicaName, SeriesUid, Sha256, SopUid, StudyUid, VolumeName } from '../core/ids.js';
 import type { DekWrap, PackKind, PackMember, PackSeal, SeriesBundle, StudyHold, Tombstone } from '../format/types.js';
+import type { QueryPage, QuerySpec } from './query-spec.js';
+
+export type { AttributeMatch, QueryLevel, QueryPage, QueryRow, QuerySpec } from './query-spec.js';
 
 /** A study, one of its series, or one instance. `sop` needs `series`. */
 export interface Scope {
@@ -115,69 +118,15 @@ export interface AdoptedPack extends FiledPack {
   readonly attributes: readonly LevelAttributes[];
 }
 
+/** A pack under a DEK of its own once more. */
+export type Resealed = Pick<AdoptedPack, 'manifest' | 'placements'> & { readonly seal: PackSeal };
+
 export interface MetadataPart {
   readonly series: SeriesUid;
   /** gzip of DICOM JSON objects joined with commas. */
   readonly gzip: Uint8Array;
   /** Byte ranges of the inflated text that are wanted, in reading order; null: all of it. */
   readonly picks: readonly { readonly start: number; readonly end: number }[] | null;
-}
-
-export type QueryLevel = 'study' | 'series' | 'instance';
-
-/** One attribute to match: PS3.18 8.3.4. */
-export interface AttributeMatch {
-  /** Tags from the root, 8 hex digits upper case each; more than one for a sequence item's attribute. */
-  readonly path: readonly string[];
-  readonly vr: string;
-  /** As sent, percent-decoded; more than one: any of them (UID lists, ModalitiesInStudy=CT,MR). Empty text: universal matching. */
-  readonly values: readonly string[];
-  /** What lacks the attribute, or has it without a value, matches, whatever `values` say (PS3.4 C.2.2.2.7). */
-  readonly empty?: boolean;
-  /** Of a DA key with one range: the TM attribute beside it and its range of the same form, matched as one (PS3.4 C.2.2.2.5). */
-  readonly time?: { readonly tag: string; readonly range: string };
-}
-
-export interface QuerySpec {
-  readonly level: QueryLevel;
-  /** Nothing outside of these is looked at, matched or counted; empty: nothing is found. At most 10,000 (LIMIT). */
-  readonly studies?: readonly StudyUid[];
-  readonly study?: StudyUid;
-  readonly series?: SeriesUid;
-  readonly matches: readonly AttributeMatch[];
-  /** Person names also match by the beginnings of their words, by sound, and as Chinese names are read (dicom/match/name-tokens.ts). */
-  readonly fuzzy: boolean;
-  readonly limit: number;
-  readonly offset: number;
-  /** `all`, or tags beyond the default set: taken from the full metadata where the level's attributes lack them. */
-  readonly include: 'all' | readonly string[];
-  /** Say how many rows match in all, where counting them takes next to no time. */
-  readonly count?: boolean;
-}
-
-export interface QueryRow {
-  readonly study: StudyUid;
-  readonly series: SeriesUid | null;
-  readonly sop: SopUid | null;
-  /**
-   * DICOM JSON object text, ascending by tag: the attributes of the level and those above it, with counts, ModalitiesInStudy,
-   * (0008,0056) Instance Availability and (0008,0005) as what the text is in; without (0008,1190) Retrieve URL.
-   */
-  readonly attributes: string;
-  /** Where in `attributes` the member `"00081190":{...},` belongs: others follow it always. */
-  readonly retrieveUrlAt: number;
-  /** Whether all of it is on a volume. */
-  readonly online: boolean;
-}
-
-export interface QueryPage {
-  readonly rows: readonly QueryRow[];
-  /** More rows match beyond this page. */
-  readonly more: boolean;
-  /** Why rows may be lacking that will be there later: the index is not whole yet. */
-  readonly provisional?: string;
-  /** Rows that match in all, when `count` was asked for and they could be counted at once. */
-  readonly total?: number;
 }
 
 /** A study that has instances in trays. */
@@ -341,6 +290,10 @@ export interface Index {
     wrap: DekWrap & Pick<PackSeal, 'dekId'>,
     manifest: { readonly name: ObjectKey; readonly generation: number } | null,
   ): Promise<void>;
+  /** The pack has this seal, manifest and placements in place of its own, and no damage; its old chunks are kept until `dropOldChunks`. CONFLICT when a newer manifest is there, or one came or went. */
+  reseal(id: PackId, resealed: Resealed): Promise<void>;
+  /** The chunks under the pack's last DEK become garbage: no replica has a manifest any more that names them. */
+  dropOldChunks(id: PackId): Promise<void>;
   /** Records a chunk's name before its first PUT. CONFLICT when another name is there. */
   nameChunk(id: PackId, chunk: number, name: ObjectKey): Promise<void>;
   setManifest(id: PackId, manifest: { readonly name: ObjectKey; readonly generation: number }): Promise<void>;
@@ -370,7 +323,7 @@ export interface Index {
 
   // -- garbage
   /**
-   * Objects that are about to be put. They count as thrown away until something in the index has them, so that what a kill leaves behind
+   * Objects that are about to be put: thrown away, dated anew by each call, until something in the index has them, so that what a kill leaves
    * is somebody's and is removed.
    */
   announceObjects(names: readonly ObjectKey[]): Promise<void>;

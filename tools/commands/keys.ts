@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { JobView } from '../../gateway/admin/jobs.js';
+import type { StatusView } from '../../gateway/admin/status.js';
 import { loadConfig } from '../../gateway/config-file.js';
 import { readKeyring, writeKeyring } from '../../gateway/keyring-file.js';
 import { recoverKeyring } from '../../gateway/keys.js';
@@ -12,7 +13,7 @@ import { systemRandom } from '../../tiering/core/clock.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
 import { joinKeyring, splitKeyring } from '../../tiering/format/key-shares.js';
 import { EXIT, type ExitCode, exitCodeOfJob } from '../exit.js';
-import { formatTable, plural } from '../format.js';
+import { formatBytes, formatTable, plural } from '../format.js';
 import { finish, type Io, note, print, printJson } from '../io.js';
 import { followJob, runJob } from '../job-command.js';
 import { type ServerOptions, serverCommand, withServer } from '../server-command.js';
@@ -62,17 +63,20 @@ function rowOf({ id, createdAt, current, replicas, index }: KeyUse): readonly st
 
 interface RotateOptions extends ServerOptions {
   readonly resume?: boolean;
+  readonly reseal?: boolean;
   readonly yes?: boolean;
 }
 
 function rotateCommand(io: Io): Command {
   const command = serverCommand('rotate', 'make a new key and wrap everything on every replica under it')
     .option('--resume', 'make no new key: take what an earlier rotation could not reach to its end')
+    .option('--reseal', 'a key leaked: also seal every pack anew under other keys, and send it to every replica again')
     .option('--yes', 'do it; without this nothing is done');
   return withServer<RotateOptions>(io, command, async (client, options) => {
     const resume = options.resume === true;
     if (options.yes !== true && !resume) {
       if (options.json === true) printJson(io, { confirmed: false });
+      if (options.reseal === true) return planReseal(io, await client.status());
       note(
         io,
         'Plan: a new key is drawn (into the keyring, or on the token); then the manifest of every pack and every delete is written anew',
@@ -84,22 +88,48 @@ function rotateCommand(io: Io): Command {
       note(io, 'Nothing was done. Give --yes to do it.');
       return EXIT.usage;
     }
-    const request = { kind: 'rotate-keys', resume };
+    const request = { kind: 'rotate-keys', resume, ...(options.reseal === true ? { reseal: true } : {}) };
     if (options.json === true) return runJob(io, client, request, true);
     const job = await followJob(io, client, request);
     const report = reportOf<RotateReport>(job);
     if (report === null) return ended(io, job);
-    const { key, rewrapped, removed, failures, unavailable } = report;
+    const { key, rewrapped, resealed, bytes, removed, failures, unavailable } = report;
     print(
       io,
       `rotate ${job.state}: ${rewrapped} wrapped anew under ${key}, ${plural(removed, 'older object')} removed`,
     );
+    if (options.reseal === true) print(io, `${plural(resealed, 'pack')} sealed anew, ${formatBytes(bytes)} sent`);
     for (const { item, code, detail } of failures) note(io, `  ${item}: ${code}: ${detail}`);
-    for (const name of unavailable)
-      note(io, `  ${name}: did not answer; run filmroom keys rotate --resume when it is back`);
+    const again = `filmroom keys rotate ${options.reseal === true ? '--reseal ' : ''}--resume`;
+    for (const name of unavailable) note(io, `  ${name}: did not answer; run ${again} when it is back`);
     note(io, KEEP_A_COPY);
     return exitCodeOfJob(job.state);
   });
+}
+
+/** Says what would be sent, and what no key can take back. */
+function planReseal(io: Io, { bytes, replicas }: StatusView): ExitCode {
+  const stored = bytes.hot + bytes.cold;
+  const each = `${formatBytes(stored)} to each of ${plural(replicas.length, 'replica')}`;
+  note(
+    io,
+    `Plan: a new key is drawn; then every pack is sealed anew under keys of its own and sent again: up to ${each},`,
+  );
+  note(
+    io,
+    `${formatBytes(stored * replicas.length)} in all. What is cold is read from the replicas for it. Reading goes on. The old copies are removed`,
+  );
+  note(
+    io,
+    'a day after the new ones are proven, so a replica needs room for both until then. tiering.scrub.rate holds it back.',
+  );
+  note(
+    io,
+    'It cannot undo what happened: who copied objects and has the old key reads those copies for ever, and so are copies of',
+  );
+  note(io, 'buckets from before (backups, versions that a bucket keeps) readable with it until they are deleted.');
+  note(io, 'Nothing was done. Give --yes to do it.');
+  return EXIT.usage;
 }
 
 interface RemoveOptions extends ServerOptions {

@@ -3,7 +3,7 @@
 import { ArchiveError, hasCode } from '../../core/errors.js';
 import { type ObjectKey, type PackId, parseSha256, type ReplicaName } from '../../core/ids.js';
 import { wrapDek } from '../../format/keys.js';
-import { openManifest, sealManifest } from '../../format/manifest.js';
+import { openManifest, readManifestClear, sealManifest } from '../../format/manifest.js';
 import { manifestName, manifestPrefix, parseManifestName } from '../../format/names.js';
 import type { PackSeal } from '../../format/types.js';
 import type { PackRecord } from '../../index/index.js';
@@ -19,11 +19,13 @@ export async function rewrapPack(ctx: ArchiveContext, id: PackId, signal: AbortS
     const before = await ctx.index.pack(id);
     if (before?.seal == null) return { rewrapped: false, removed: 0, lacking: [] };
     const held = await holdingsOf(ctx, manifestPrefix(id), signal);
+    const holders = await ofThisDek(ctx, before, held, signal);
     const stale = before.seal.kekId !== ctx.keyring.current;
-    const record = stale ? await wrapAnew(ctx, before, before.seal, held, signal) : before;
+    const generation = nextGeneration(before.manifest?.generation ?? 0, held);
+    const record = stale ? await wrapAnew(ctx, before, before.seal, generation, holders, signal) : before;
     if (record.manifest === null) return { rewrapped: stale, removed: 0, lacking: [] };
-    const lacking = await spread(ctx, record, record.manifest.name, held, signal);
-    const removed = lacking.length === 0 ? await removeOlder(ctx, record.manifest, held, signal) : 0;
+    const lacking = await spread(ctx, record, record.manifest.name, holders, signal);
+    const removed = lacking.length === 0 ? await removeOlder(ctx, id, record.manifest, held, signal) : 0;
     return { rewrapped: stale, removed, lacking };
   });
 }
@@ -33,6 +35,7 @@ async function wrapAnew(
   ctx: ArchiveContext,
   { id, manifest }: PackRecord,
   seal: PackSeal,
+  generation: number,
   held: Holdings,
   signal: AbortSignal | undefined,
 ): Promise<PackRecord> {
@@ -41,8 +44,7 @@ async function wrapAnew(
   const wrap = await wrapDek({ pack: id, suite, dek, dekId, keyring: ctx.keyring, random: ctx.random });
   let next: PackRecord['manifest'] = null;
   if (manifest !== null) {
-    const { body } = await openManifest(await read(ctx, manifest.name, signal), ctx.keyring);
-    const generation = nextGeneration(manifest.generation, held);
+    const { body } = await openManifest(await readManifest(ctx, manifest.name, signal), ctx.keyring);
     const object = sealManifest({ ...body, generation }, { ...seal, ...wrap }, dek, ctx.random);
     const { bytes, sha256 } = await ctx.pool.hash({ bytes: object });
     next = { name: manifestName(id, generation, parseSha256(sha256)), generation };
@@ -56,7 +58,7 @@ async function wrapAnew(
 }
 
 /** Above everything that was ever written of the pack, as far as it can be seen: a killed rotation may have left one behind. */
-function nextGeneration(known: number, { listed }: Holdings): number {
+export function nextGeneration(known: number, { listed }: Holdings): number {
   let highest = known;
   for (const names of listed.values()) {
     for (const name of names) highest = Math.max(highest, parseManifestName(name)?.generation ?? 0);
@@ -64,8 +66,49 @@ function nextGeneration(known: number, { listed }: Holdings): number {
   return highest + 1;
 }
 
-async function read(ctx: ArchiveContext, name: ObjectKey, signal: AbortSignal | undefined): Promise<Uint8Array> {
+/** A manifest from whichever replica has it sound. */
+export async function readManifest(
+  ctx: ArchiveContext,
+  name: ObjectKey,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   return ctx.replicas.read(name, undefined, (bytes) => proveObject(ctx, name, bytes), { signal });
+}
+
+/** Those that answered and hold the pack under its DEK of now: where it lies under another, the newest manifest would name chunks that are not there. */
+async function ofThisDek(
+  ctx: ArchiveContext,
+  { seal, placements }: PackRecord,
+  { listed, silent }: Holdings,
+  signal: AbortSignal | undefined,
+): Promise<Holdings> {
+  const same = new Map<ReplicaName, readonly ObjectKey[]>();
+  const others = [...silent];
+  for (const [replica, names] of listed) {
+    const counts = names.length === 0 || placements.some((one) => one.replica === replica);
+    if (counts || (await isUnder(ctx, replica, names, seal, signal))) same.set(replica, names);
+    else others.push(replica);
+  }
+  return { listed: same, silent: others };
+}
+
+/** Whether some manifest of the pack on a replica is under the seal's DEK. */
+async function isUnder(
+  ctx: ArchiveContext,
+  replica: ReplicaName,
+  names: readonly ObjectKey[],
+  seal: PackSeal | null,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  for (const name of names) {
+    try {
+      const object = await ctx.replicas.store(replica).get(name, undefined, signal);
+      if (seal !== null && Buffer.compare(readManifestClear(object).dekId, seal.dekId) === 0) return true;
+    } catch (error) {
+      if (!isOfThisCopy(error) && !hasCode(error, 'NOT_SUPPORTED')) throw error;
+    }
+  }
+  return false;
 }
 
 /** On the first replica that has a manifest of the pack (and so its chunks: I4) and takes this one. */
@@ -111,7 +154,7 @@ async function spread(
     }
     try {
       if (await has(ctx, replica, name, signal)) continue;
-      object ??= await read(ctx, name, signal);
+      object ??= await readManifest(ctx, name, signal);
       await putProven(ctx, replica, name, object, signal);
       if (ctx.damage.of(id, -1).has(replica)) await ctx.damage.clear(id, -1, replica);
     } catch (error) {
@@ -141,20 +184,26 @@ async function has(
   }
 }
 
-/** Every other manifest of the pack that is not of a later generation, from every replica. */
+/** Every other manifest of the pack that is not of a later generation, from every replica; what only they name becomes garbage before. */
 async function removeOlder(
   ctx: ArchiveContext,
+  id: PackId,
   newest: NonNullable<PackRecord['manifest']>,
   { listed }: Holdings,
   signal: AbortSignal | undefined,
 ): Promise<number> {
+  const older = [...listed].flatMap(([replica, names]) =>
+    names
+      .filter((name) => (parseManifestName(name)?.generation ?? Number.POSITIVE_INFINITY) <= newest.generation)
+      .filter((name) => name !== newest.name)
+      .map((name) => ({ replica, name })),
+  );
+  if (older.length === 0) return 0;
+  await ctx.index.dropOldChunks(id);
+  await ctx.index.commitDurable();
   let removed = 0;
-  for (const [replica, names] of listed) {
-    for (const name of names) {
-      const generation = parseManifestName(name)?.generation;
-      if (generation === undefined || generation > newest.generation || name === newest.name) continue;
-      if (await deleteIfAllowed(ctx.replicas.store(replica), name, signal)) removed += 1;
-    }
+  for (const { replica, name } of older) {
+    if (await deleteIfAllowed(ctx.replicas.store(replica), name, signal)) removed += 1;
   }
   return removed;
 }

@@ -39,6 +39,11 @@ export class Damage {
     if (replicas?.size === 0) this.#known.delete(key);
   }
 
+  /** What was noted of a pack that was sealed anew: the index has forgotten it already. */
+  forget(pack: PackId): void {
+    for (const key of [...this.#known.keys()]) if (key.startsWith(`${pack}/`)) this.#known.delete(key);
+  }
+
   #remember({ pack, chunk, replica }: ChunkException): void {
     const key = `${pack}/${chunk}`;
     const replicas = this.#known.get(key) ?? new Set();

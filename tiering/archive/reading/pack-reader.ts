@@ -93,10 +93,15 @@ async function readPiece(
       if (hasCode(failure, 'ABSENT') && attempt + 1 < RESOLVE_ATTEMPTS_MAX) continue;
     }
     if (hasColdCopy(record)) {
-      return {
-        bytes: await readColdOrExplain(ctx, record, start, Math.min(end, chunkEnd(record, start)), signal),
-        tier: 'cold',
-      };
+      try {
+        const pieceEnd = Math.min(end, chunkEnd(record, start));
+        return { bytes: await readColdOrExplain(ctx, record, start, pieceEnd, signal), tier: 'cold' };
+      } catch (error) {
+        const again = hasCode(error, 'LOST') && attempt + 1 < RESOLVE_ATTEMPTS_MAX;
+        if (!again || !(await wasSealedAnew(ctx, record))) throw error;
+        failure = error;
+        continue;
+      }
     }
     const failed = record.volume === null ? null : ctx.volumes.lastResort(record.volume);
     if (isHot(record) && failed !== null) {
@@ -106,6 +111,12 @@ async function readPiece(
     break;
   }
   throw unreadable(pack, failure);
+}
+
+/** The chunks that a record names are not there where the pack has others by now. */
+async function wasSealedAnew(ctx: ArchiveContext, { id, seal }: PackRecord): Promise<boolean> {
+  const now = await ctx.catalog.fresh(id);
+  return seal !== null && now.seal !== null && Buffer.compare(seal.dekId, now.seal.dekId) !== 0;
 }
 
 function isHot(record: PackRecord): boolean {

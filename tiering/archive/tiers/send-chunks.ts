@@ -31,6 +31,8 @@ interface SendOptions {
   readonly signal?: AbortSignal | undefined;
   readonly pace?: Pace | undefined;
   readonly rate?: ByteRate | undefined;
+  /** Records the name of a chunk that had none, before its first PUT; default: as its name in the index. */
+  readonly named?: ((chunk: number, name: ObjectKey) => Promise<void>) | undefined;
 }
 
 /** Replicas still worth writing to: one that fails is given up for this pass, the others go on. */
@@ -72,8 +74,15 @@ export async function sendChunks(
   ctx: ArchiveContext,
   { record, seal, members }: Sendable,
   targets: Targets,
-  { signal, pace, rate }: SendOptions,
+  { signal, pace, rate, named }: SendOptions,
 ): Promise<void> {
+  const { id } = record;
+  const inIndex = async (chunk: number, name: ObjectKey) => {
+    await ctx.catalog.change(id, (index) => index.nameChunk(id, chunk, name));
+    // Where nothing lives in the pack yet (compaction), a power cut ends in dropping it, not in sealing it again to the same name.
+    if (record.liveInstances === 0) await ctx.index.commitDurable();
+  };
+  const keepName = named ?? inIndex;
   const width = pace === undefined ? CHUNKS_AT_ONCE : PACED_CHUNKS_AT_ONCE;
   const send = (work: () => Promise<number>) =>
     atPace(
@@ -93,7 +102,7 @@ export async function sendChunks(
   }
   const check = new MemberCheck(record.id, members);
   await forEachLimited(plaintexts(ctx, record, check, signal), width, (plaintext) =>
-    send(() => sealChunk(ctx, record, seal, plaintext, targets, signal)),
+    send(() => sealChunk(ctx, { record, seal, keepName }, plaintext, targets, signal)),
   );
   check.finish();
 }
@@ -133,8 +142,7 @@ async function copySealed(
 /** Seals one chunk and puts it, proven, on every target that is left. Resolves with its length. */
 async function sealChunk(
   ctx: ArchiveContext,
-  record: PackRecord,
-  seal: PackSeal,
+  { record, seal, keepName }: Pick<Sendable, 'record' | 'seal'> & { keepName: NonNullable<SendOptions['named']> },
   { number, plaintext, inner }: PlainChunk,
   targets: Targets,
   signal: AbortSignal | undefined,
@@ -157,11 +165,7 @@ async function sealChunk(
       `chunk ${number} of pack ${record.id} seals to another name than before: its bytes changed`,
     );
   }
-  if (chunk.name === null) {
-    await ctx.catalog.change(record.id, (index) => index.nameChunk(record.id, number, name));
-    // Where nothing lives in the pack yet (compaction), a power cut ends in dropping it, not in sealing it again to the same name.
-    if (record.liveInstances === 0) await ctx.index.commitDurable();
-  }
+  if (chunk.name === null) await keepName(number, name);
   const { length } = sealed;
   const before = targets.left.length;
   await targets.each((replica) => putProven(ctx, replica, name, sealed, signal));

@@ -36,6 +36,7 @@ async function older(): Promise<void> {
     'erasures',
     'spares',
     'holds',
+    'old_chunks',
   ];
   for (const table of tables) db.exec(`DROP TABLE ${table}`);
   for (const name of ['chunks_name', 'packs_manifest', 'garbage_since', 'garbage_pack']) db.exec(`DROP INDEX ${name}`);

@@ -6,6 +6,7 @@ const GARBAGE_PAGE = 1_000;
 
 /** Whether a pack or a delete has the object `n.name`. */
 export const KNOWN_OBJECT = `EXISTS (SELECT 1 FROM chunks c WHERE c.name = n.name)
+  OR EXISTS (SELECT 1 FROM old_chunks o WHERE o.name = n.name)
   OR EXISTS (SELECT 1 FROM packs p WHERE p.manifest_name = n.name)
   OR EXISTS (SELECT 1 FROM tombstone_records t WHERE t.name = n.name)`;
 

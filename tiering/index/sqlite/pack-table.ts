@@ -4,11 +4,12 @@ import { ArchiveError } from '../../core/errors.js';
 import type { ObjectKey, PackId, ReplicaName, VolumeName } from '../../core/ids.js';
 import { parseManifestName } from '../../format/names.js';
 import type { DekWrap, PackSeal, SeriesBundle } from '../../format/types.js';
-import type { ChunkException, HotState, NewPack, PackRecord, Placement } from '../index.js';
+import type { ChunkException, HotState, NewPack, PackRecord, Placement, Resealed } from '../index.js';
 import type { Aggregates } from './aggregates.js';
 import { Dictionary } from './dictionary.js';
 import type { ErasureTable } from './erasure-table.js';
 import type { LiveSet } from './live-set.js';
+import { SealTable } from './seal-table.js';
 
 export interface StoredPack {
   readonly id: number;
@@ -24,22 +25,16 @@ export interface StoredPack {
   readonly live_instances: number;
 }
 
-type SealRow = {
-  readonly suite: number;
-  readonly kek_id: string;
-  readonly wrap_salt: Uint8Array;
-  readonly wrapped_dek: Uint8Array;
-  readonly dek_id: Uint8Array;
-};
-
 export class PackTable {
   readonly #sql: ReturnType<typeof prepare>;
+  readonly #seals: SealTable;
   readonly #aggregates: Aggregates;
   readonly #erasures: ErasureTable;
   readonly #replicas: Dictionary;
 
   constructor(db: Database, { aggregates, erasures }: Pick<LiveSet, 'aggregates' | 'erasures'>) {
     this.#sql = prepare(db);
+    this.#seals = new SealTable(db);
     this.#aggregates = aggregates;
     this.#erasures = erasures;
     this.#replicas = new Dictionary(db, 'replicas', 'name');
@@ -121,63 +116,61 @@ export class PackTable {
 
   setSeal(id: PackId, seal: PackSeal): void {
     const pack = this.require(id);
-    const present = this.#sql.seal.get(pack.id);
-    if (present !== undefined) {
-      if (this.#sameSeal(pack.id, present, seal)) return;
+    if (this.#seals.has(pack.id)) {
+      if (this.#seals.isSame(pack.id, seal)) return;
       throw new ArchiveError('CONFLICT', `pack ${id} is sealed already with other keys or chunks`);
     }
     this.#writeSeal(pack.id, seal);
   }
 
   /** As Index.rewrap. */
-  rewrap(
-    id: PackId,
-    { kekId, wrapSalt, wrappedDek, dekId }: DekWrap & Pick<PackSeal, 'dekId'>,
-    manifest: PackRecord['manifest'],
-    nowMs: number,
-  ): void {
+  rewrap(id: PackId, wrap: DekWrap & Pick<PackSeal, 'dekId'>, manifest: PackRecord['manifest'], nowMs: number): void {
     const pack = this.require(id);
-    if (this.#sql.rewrap.run(kekId, wrapSalt, wrappedDek, pack.id, dekId).changes !== 1) {
+    if (!this.#seals.rewrap(pack.id, wrap)) {
       throw new ArchiveError('CONFLICT', `pack ${id} is not sealed under the key that was wrapped anew`);
     }
     if (manifest !== null) this.setManifest(id, manifest, nowMs);
   }
 
-  #writeSeal(pack: number, seal: PackSeal): void {
-    this.#sql.dropSeal.run(pack);
-    this.#sql.dropChunks.run(pack);
-    this.#sql.addSeal.run(pack, seal.suite, seal.kekId, seal.wrapSalt, seal.wrappedDek, seal.dekId);
-    for (const [number, chunk] of seal.chunks.entries()) {
-      this.#sql.addChunk.run(pack, number, chunk.bytes, chunk.salt, chunk.commitment, chunk.name);
-      if (chunk.name !== null) this.#sql.keep.run(chunk.name);
+  /** As Index.reseal. */
+  reseal(id: PackId, { seal, manifest, placements }: Resealed, nowMs: number): void {
+    const pack = this.require(id);
+    if ((manifest === null) !== (pack.manifest_name === null)) {
+      throw new ArchiveError(
+        'CONFLICT',
+        `pack ${id} was copied, or its copies were given up, while it was sealed anew`,
+      );
     }
+    // First, so that nothing is changed where a newer one is there.
+    if (manifest !== null) this.setManifest(id, manifest, nowMs);
+    this.#setAside(pack);
+    this.#writeSeal(pack.id, seal);
+    this.addPlacements(pack, placements);
+    // No manifest names them.
+    if (manifest === null) this.dropOldChunks(id, nowMs);
   }
 
-  #sameSeal(pack: number, row: SealRow, seal: PackSeal): boolean {
-    const chunks = this.#sql.chunks.all(pack);
-    return (
-      row.suite === seal.suite &&
-      row.kek_id === seal.kekId &&
-      Buffer.compare(row.wrap_salt, seal.wrapSalt) === 0 &&
-      Buffer.compare(row.wrapped_dek, seal.wrappedDek) === 0 &&
-      Buffer.compare(row.dek_id, seal.dekId) === 0 &&
-      chunks.length === seal.chunks.length &&
-      seal.chunks.every((chunk, at) => {
-        const stored = chunks[at];
-        return stored !== undefined && stored.bytes === chunk.bytes && Buffer.compare(stored.salt, chunk.salt) === 0;
-      })
-    );
+  /** As Index.dropOldChunks. */
+  dropOldChunks(id: PackId, nowMs: number): void {
+    const pack = this.find(id);
+    if (pack === undefined) return;
+    for (const name of this.#seals.takeOld(pack.id)) this.#sql.throwAway.run(name, nowMs, id);
+  }
+
+  #writeSeal(pack: number, seal: PackSeal): void {
+    this.#seals.write(pack, seal);
+    for (const { name } of seal.chunks) if (name !== null) this.#sql.keep.run(name);
   }
 
   nameChunk(id: PackId, chunk: number, name: ObjectKey): void {
     const pack = this.require(id);
-    const present = this.#sql.chunkName.get(pack.id, chunk);
+    const present = this.#seals.nameOf(pack.id, chunk);
     if (present === undefined)
       throw new ArchiveError('NOT_FOUND', `pack ${id} is not sealed, or has no chunk ${chunk}`);
-    if (present.name !== null && present.name !== name) {
-      throw new ArchiveError('CONFLICT', `chunk ${chunk} of pack ${id} has another name already: ${present.name}`);
+    if (present !== null && present !== name) {
+      throw new ArchiveError('CONFLICT', `chunk ${chunk} of pack ${id} has another name already: ${present}`);
     }
-    this.#sql.nameChunk.run(name, pack.id, chunk);
+    this.#seals.name(pack.id, chunk, name);
     this.#sql.keep.run(name);
   }
 
@@ -194,8 +187,11 @@ export class PackTable {
     if (name !== null) this.#sql.throwAway.run(name, nowMs, id);
   }
 
-  /** Takes over what a manifest says of sealing, if it is newer than what is known. Order of calls does not matter. */
-  adoptSeal(pack: StoredPack, seal: PackSeal | null, manifest: PackRecord['manifest']): void {
+  /**
+   * Takes over what a manifest says of sealing, if it is newer than what is known; order of calls does not matter. Whether who holds that
+   * manifest holds the chunks of the seal that counts now: not where it is older and under another DEK.
+   */
+  adoptSeal(pack: StoredPack, seal: PackSeal | null, manifest: PackRecord['manifest']): boolean {
     const known = pack.manifest_generation ?? 0;
     const offered = manifest?.generation ?? 0;
     const newer =
@@ -204,7 +200,18 @@ export class PackTable {
       this.#sql.manifest.run(manifest.name, manifest.generation, pack.id);
       this.#sql.keep.run(manifest.name);
     }
-    if (seal !== null && (newer || this.#sql.seal.get(pack.id) === undefined)) this.#writeSeal(pack.id, seal);
+    const otherDek = seal !== null && this.#seals.isUnderOther(pack.id, seal);
+    if (otherDek && newer) this.#setAside(pack);
+    if (seal !== null && (newer || !this.#seals.has(pack.id))) this.#writeSeal(pack.id, seal);
+    return newer || !otherDek;
+  }
+
+  /** What was known of the pack under a DEK that is not its own any more: who held it, what was damaged; its chunks are kept in mind. */
+  #setAside(pack: StoredPack): void {
+    this.#seals.setAside(pack.id);
+    this.#sql.dropPlacements.run(pack.id);
+    this.#countPlacements(pack.id);
+    this.#sql.dropExceptions.run(pack.uuid);
   }
 
   setPlacement(id: PackId, placement: Placement): void {
@@ -233,7 +240,7 @@ export class PackTable {
 
   /** As Index.announceObjects. */
   announce(names: readonly ObjectKey[], nowMs: number): void {
-    for (const name of names) this.#sql.throwAway.run(name, nowMs, parseManifestName(name)?.pack ?? null);
+    for (const name of names) this.#sql.announce.run(name, nowMs, parseManifestName(name)?.pack ?? null);
   }
 
   /** CONFLICT when it has a live instance. A pack that is not known is no error: it was dropped before. */
@@ -243,12 +250,10 @@ export class PackTable {
     if (pack.live_instances > 0) {
       throw new ArchiveError('CONFLICT', `pack ${id} still has ${pack.live_instances} live instances`);
     }
-    for (const chunk of this.#sql.chunks.all(pack.id)) {
-      if (chunk.name !== null) this.#sql.throwAway.run(chunk.name, nowMs, id);
-    }
+    for (const name of this.#seals.names(pack.id)) this.#sql.throwAway.run(name, nowMs, id);
     if (pack.manifest_name !== null) this.#sql.throwAway.run(pack.manifest_name, nowMs, id);
-    this.#sql.dropSeal.run(pack.id);
-    this.#sql.dropChunks.run(pack.id);
+    this.dropOldChunks(id, nowMs);
+    this.#seals.drop(pack.id);
     this.#sql.dropPlacements.run(pack.id);
     this.#sql.dropBundles.run(pack.id);
     this.#sql.dropExceptions.run(id);
@@ -307,27 +312,13 @@ function prepare(db: Database) {
     ),
     addBundle: prepared<[number, string, Uint8Array]>('INSERT INTO bundles (pack, series, gzip) VALUES (?, ?, ?)'),
     dropBundles: prepared<[number]>('DELETE FROM bundles WHERE pack = ?'),
-    seal: prepared<[number], SealRow>('SELECT * FROM seals WHERE pack = ?'),
-    addSeal: prepared<[number, number, string, Uint8Array, Uint8Array, Uint8Array]>(
-      'INSERT INTO seals (pack, suite, kek_id, wrap_salt, wrapped_dek, dek_id) VALUES (?, ?, ?, ?, ?, ?)',
-    ),
-    rewrap: prepared<[string, Uint8Array, Uint8Array, number, Uint8Array]>(
-      'UPDATE seals SET kek_id = ?, wrap_salt = ?, wrapped_dek = ? WHERE pack = ? AND dek_id = ?',
-    ),
-    dropSeal: prepared<[number]>('DELETE FROM seals WHERE pack = ?'),
-    chunks: prepared<[number], { name: string | null; bytes: number; salt: Uint8Array }>(
-      'SELECT name, bytes, salt FROM chunks WHERE pack = ? ORDER BY number',
-    ),
-    addChunk: prepared<[number, number, number, Uint8Array, Uint8Array, string | null]>(
-      'INSERT INTO chunks (pack, number, bytes, salt, commitment, name) VALUES (?, ?, ?, ?, ?, ?)',
-    ),
-    dropChunks: prepared<[number]>('DELETE FROM chunks WHERE pack = ?'),
-    chunkName: prepared<[number, number], { name: string | null }>(
-      'SELECT name FROM chunks WHERE pack = ? AND number = ?',
-    ),
-    nameChunk: prepared<[string, number, number]>('UPDATE chunks SET name = ? WHERE pack = ? AND number = ?'),
     manifest: prepared<[string, number, number]>(
       'UPDATE packs SET manifest_name = ?, manifest_generation = ? WHERE id = ?',
+    ),
+    // Dated anew each time: a manifest is announced together with its chunks, and what is of one moment goes manifest first.
+    announce: prepared<[string, number, string | null]>(
+      `INSERT INTO garbage (name, since_ms, pack) VALUES (?, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET since_ms = excluded.since_ms`,
     ),
     keep: prepared<[string]>('DELETE FROM garbage WHERE name = ?'),
     throwAway: prepared<[string, number, string | null]>(

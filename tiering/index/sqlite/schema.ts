@@ -253,7 +253,17 @@ CREATE TABLE holds (
 ) STRICT, WITHOUT ROWID;
 `;
 
-const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
+/** Chunks under a pack's last DEK: kept until no replica has a manifest any more that names them. */
+const VERSION_7 = `
+CREATE TABLE old_chunks (
+  pack INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (pack, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX old_chunks_name ON old_chunks (name);
+`;
+
+const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
 
 /**
  * Brings the file to the present schema. FOREIGN when it is a database of something else; NOT_SUPPORTED when a newer

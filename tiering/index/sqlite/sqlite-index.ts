@@ -20,6 +20,7 @@ import type {
   ProtectionRule,
   QueryPage,
   QuerySpec,
+  Resealed,
   Scope,
   StoredTombstone,
   TombstoneFilter,
@@ -198,6 +199,14 @@ export class SqliteIndex implements Index {
     manifest: { readonly name: ObjectKey; readonly generation: number } | null,
   ) {
     return this.#writer.call('rewrap', id, wrap, manifest, this.#clock.nowMs());
+  }
+
+  reseal(id: PackId, resealed: Resealed) {
+    return this.#writer.call('reseal', id, resealed, this.#clock.nowMs());
+  }
+
+  dropOldChunks(id: PackId) {
+    return this.#writer.call('dropOldChunks', id, this.#clock.nowMs());
   }
 
   nameChunk(id: PackId, chunk: number, name: ObjectKey) {

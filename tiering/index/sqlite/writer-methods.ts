@@ -12,6 +12,7 @@ import type {
   NewPack,
   PackRecord,
   Placement,
+  Resealed,
   TombstoneRecord,
 } from '../index.js';
 import { LiveSet, type MetadataPlace } from './live-set.js';
@@ -95,8 +96,7 @@ export function writerMethods(db: Database) {
 
     adopt: (adopted: AdoptedPack): void => {
       const pack = packs.addFound(adopted.pack);
-      packs.adoptSeal(pack, adopted.seal, adopted.manifest);
-      packs.addPlacements(pack, adopted.placements, true);
+      if (packs.adoptSeal(pack, adopted.seal, adopted.manifest)) packs.addPlacements(pack, adopted.placements, true);
       const placeOf = bundlePlaces(packs, pack, adopted.bundles);
       for (const [at, member] of adopted.members.entries()) {
         const attributes = adopted.attributes[at];
@@ -119,6 +119,8 @@ export function writerMethods(db: Database) {
       manifest: PackRecord['manifest'],
       nowMs: number,
     ): void => packs.rewrap(id, wrap, manifest, nowMs),
+    reseal: (id: PackId, resealed: Resealed, nowMs: number): void => packs.reseal(id, resealed, nowMs),
+    dropOldChunks: (id: PackId, nowMs: number): void => packs.dropOldChunks(id, nowMs),
     nameChunk: (id: PackId, chunk: number, name: ObjectKey): void => packs.nameChunk(id, chunk, name),
     setManifest: (id: PackId, manifest: NonNullable<PackRecord['manifest']>, nowMs: number): void =>
       packs.setManifest(id, manifest, nowMs),
