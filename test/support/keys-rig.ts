@@ -84,19 +84,26 @@ export class RestingArchive {
   /** Runs `work` in a process that dies as `life` says; the process is over when this resolves. */
   async run<T>(
     work: (ctx: ArchiveContext) => Promise<T>,
-    options: { life?: Mortality; clock?: Clock; wrap?: (name: string, store: ObjectStore) => ObjectStore } = {},
+    options: {
+      life?: Mortality;
+      clock?: Clock;
+      wrap?: (name: string, store: ObjectStore) => ObjectStore;
+      /** How many failure domains copies must lie in, and the one of each replica. */
+      domains?: { readonly least: number; readonly of: Readonly<Record<string, string>> };
+    } = {},
   ): Promise<T> {
-    const { life = new Mortality(), clock = systemClock, wrap = (_, store) => store } = options;
+    const { life = new Mortality(), clock = systemClock, wrap = (_, store) => store, domains } = options;
     const index = await openSqliteIndex({ path: join(this.#dir, 'filmroom.db') });
     const members: Replica[] = [];
     for (const [text, store] of this.stores) {
       const name = parseReplicaName(text);
       // As the gateway does: what has left for good is not opened.
       if ((await standingOf(index, name)).state === 'erased') continue;
-      members.push({ name, store: wrap(text, new MortalStore(store, life)) });
+      members.push({ name, domain: domains?.of[text], store: wrap(text, new MortalStore(store, life)) });
     }
     const replicas = new ReplicaSet(members, {
       writeQuorum: 2,
+      domains: domains?.least ?? 1,
       clock,
       random: systemRandom,
       archiveId: this.keyring.archiveId,

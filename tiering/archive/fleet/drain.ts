@@ -10,6 +10,7 @@ import { provenPlacements } from '../tiers/evict.js';
 import { protectPack } from '../tiers/protect.js';
 import { eraseReplica } from './erase-replica.js';
 import { mustBeConfigured } from './fill.js';
+import { standingOf } from './fleet.js';
 
 export interface DrainOptions extends JobOptions {
   /** Nothing is done: only what there is to do is counted. */
@@ -28,7 +29,7 @@ export async function drainReplica(
   options: DrainOptions,
 ): Promise<DrainReport> {
   const none = { replica: name, packs: 0, bytes: 0, moved: 0, deletes: 0, erased: 0, left: 0, failures: [] };
-  if (ctx.fleet.of(name).state === 'erased') return none;
+  if ((await standingOf(ctx.index, name)).state === 'erased') return none;
   mustBeConfigured(ctx, name);
   mustBeSpared(ctx, name);
   if (options.plan === true) return { ...none, ...(await planOf(ctx, name)) };

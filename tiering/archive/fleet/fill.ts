@@ -9,6 +9,7 @@ import { ByteRate } from '../pacing/byte-rate.js';
 import type { Pace } from '../pacing/pace.js';
 import { payTombstones } from '../removal/send-tombstones.js';
 import { protectPack } from '../tiers/protect.js';
+import { standingOf } from './fleet.js';
 
 export interface AddOptions extends JobOptions {
   /** Bytes a second that are written to it at most; null: as fast as it goes. */
@@ -20,6 +21,9 @@ export interface AddOptions extends JobOptions {
  * INVALID for one that is not configured, UNAVAILABLE when it cannot be reached or is another's, LOCKED while other work about it runs.
  */
 export async function addReplica(ctx: ArchiveContext, name: ReplicaName, options: AddOptions): Promise<FillReport> {
+  if ((await standingOf(ctx.index, name)).state === 'erased') {
+    throw new ArchiveError('INVALID', `replica ${name} was drained and erased: give a new one another name`);
+  }
   mustBeConfigured(ctx, name);
   const report = await ctx.fleet.alone(name, async () => {
     await ctx.replicas.create(name, options.signal);

@@ -1,7 +1,7 @@
 // Replicas that come and go: filled from others without a key, drained with proof, erased; killed at every single write and gone on with.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FaultyObjectStore } from '../../../test/support/faulty-object-store.js';
-import { RestingArchive, required } from '../../../test/support/keys-rig.js';
+import { LIVE, RestingArchive, required } from '../../../test/support/keys-rig.js';
 import { Mortality } from '../../../test/support/mortal.js';
 import { MemoryObjectStore } from '../../cold/memory/memory-object-store.js';
 import type { ObjectStore } from '../../cold/object-store.js';
@@ -75,7 +75,7 @@ async function expectGone(archive: RestingArchive, name: ReplicaName): Promise<v
     expect(status).toMatchObject({ unprotected: { instances: 0 }, deletes: { pending: 0, owed: 0 } });
     for (const debt of status.debt.values()) expect(debt.packs).toBe(0);
   });
-  await archive.expectWhole(archive.keyring, [R2, R3]);
+  await archive.expectWhole(archive.keyring, [R3]);
 }
 
 describe('addReplica', () => {
@@ -251,6 +251,10 @@ describe('drainReplica', () => {
     });
     expect(await keysOf(archive, R1)).toEqual([stray, 'letter.txt']);
     await expectGone(archive, R1);
+    await expect(archive.run((ctx) => addReplica(ctx, R1, {}))).rejects.toMatchObject({
+      code: 'INVALID',
+      message: expect.stringContaining('another name') as string,
+    });
     await archive.remove();
   });
 
@@ -272,19 +276,34 @@ describe('drainReplica', () => {
         );
       expect(killed, `write ${at} is reached`).toBe(true);
       await archive.expectWhole(archive.keyring, [R2]);
-      const again = await archive
-        .run((ctx) => drainReplica(ctx, R1, { erase: true }))
-        .catch((error: unknown) => {
-          // It had left for good: then there is nobody of that name.
-          expect(error).toMatchObject({ code: 'INVALID' });
-          return { failures: [] };
-        });
+      const again = await archive.run((ctx) => drainReplica(ctx, R1, { erase: true }));
       expect(again.failures).toEqual([]);
       await expectGone(archive, R1);
       for (const key of await keysOf(archive, R1)) expect(key).toBe('config');
       await archive.remove();
     });
   }, 300_000);
+
+  it('counts failure domains, not copies alone: what lies in one is not protected, and its only neighbour cannot leave', async () => {
+    const archive = await rested.copy();
+    const domains = { least: 2, of: { r1: 'here', r2: 'here', r3: 'there' } };
+    await archive.run(
+      async (ctx) => {
+        const unprotected = async () => (await ctx.index.status(ctx.replicas.rule.data)).unprotected.instances;
+        expect(await unprotected()).toBe(LIVE.length);
+        await addReplica(ctx, R3, {});
+        expect(await unprotected()).toBe(0);
+        await expect(drainReplica(ctx, R3, {})).rejects.toMatchObject({
+          code: 'CONFLICT',
+          message: expect.stringContaining('2 failure domains cannot be: the replicas lie in 1') as string,
+        });
+        expect(await drainReplica(ctx, R1, {})).toMatchObject({ packs: PACKS, failures: [] });
+        expect(await unprotected()).toBe(0);
+      },
+      { domains },
+    );
+    await archive.remove();
+  });
 
   it('refuses where the others could not hold enough', async () => {
     const archive = await rested.copy();
