@@ -72,9 +72,10 @@ async function enumerate(from: MortalArchive, answers: string): Promise<number> 
   const whole = new Mortality();
   expect(await rebuildOnce(await from.copy(), whole)).toBe(answers);
   for (let at = 1; at <= whole.writes.length; at += 1) {
-    for (const way of ['done', 'undone', 'power'] as const) {
+    // Killed before a write is killed after the one before it.
+    for (const way of ['done', 'power'] as const) {
       const archive = await from.copy();
-      const mortality = new Mortality(at, way === 'undone');
+      const mortality = new Mortality(at);
       await rebuildOnce(archive, mortality, way === 'power').catch(() => undefined);
       const what = `killed at ${at}, ${mortality.writes.at(-1)}, ${way}`;
       expect(await rebuildOnce(archive, new Mortality()), what).toBe(answers);
