@@ -121,7 +121,7 @@ function planReseal(io: Io, { bytes, replicas }: StatusView): ExitCode {
   );
   note(
     io,
-    'a day after the new ones are proven, so a replica needs room for both until then. tiering.scrub.rate holds it back.',
+    'a day after the new ones are proven, so a replica needs room for both until then. tiering.scrub.rate bounds what is written.',
   );
   note(
     io,
