@@ -1,8 +1,7 @@
 // Seals a small pack that exists only in memory and writes it to the quorum: chunks first, then the
 // manifest that names them (I4), so that each replica is consistent by itself.
 import { ArchiveError } from '../../core/errors.js';
-import type { PackId, ReplicaName } from '../../core/ids.js';
-import { parseSha256 } from '../../core/ids.js';
+import { type ObjectKey, type PackId, parseSha256, type ReplicaName, type Sha256 } from '../../core/ids.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
 import { drawSeal } from '../../format/keys.js';
 import { sealManifest } from '../../format/manifest.js';
@@ -35,10 +34,13 @@ export async function sealToQuorum(
     random: ctx.random,
   });
   const holders = new Set<ReplicaName>(ctx.replicas.targets);
-  const put = async (...args: Parameters<typeof ctx.replicas.putQuorum>) => {
-    // The index has nothing of the pack yet: what a failed batch leaves on a replica is known and leaves it again.
-    await ctx.index.announceObjects([args[0]]);
-    const [name, body, known] = args;
+  const sent: ObjectKey[] = [];
+  const put = async (name: ObjectKey, body: Uint8Array, known: { readonly sha256: Sha256 }) => {
+    // The index has nothing of the pack yet: what a failed batch leaves on a replica is known and leaves it again, the manifest first,
+    // which is why the chunks are announced with it once more.
+    sent.unshift(name);
+    await ctx.index.announceObjects(sent);
+    await ctx.index.commitDurable();
     const results = await ctx.replicas.putQuorum(name, body, { ...known, quorum: pack.quorum });
     for (const replica of holders) if (results.get(replica) !== 'stored') holders.delete(replica);
     const { rule } = ctx.replicas;

@@ -49,6 +49,7 @@ async function wrapAnew(
     const { bytes, sha256 } = await ctx.pool.hash({ bytes: object });
     next = { name: manifestName(id, generation, parseSha256(sha256)), generation };
     await ctx.index.announceObjects([next.name]);
+    await ctx.index.commitDurable();
     await putFirst(ctx, next.name, bytes, held, signal);
   }
   await ctx.catalog.change(id, (index) => index.rewrap(id, { ...wrap, dekId }, next));
