@@ -4,7 +4,7 @@ import type { HoldView } from '../gateway/admin/holds.js';
 import type { JobView } from '../gateway/admin/jobs.js';
 import type { Plan } from '../gateway/admin/plan.js';
 import type { StatusView } from '../gateway/admin/status.js';
-import type { HoldReport } from '../tiering/archive/archive.js';
+import type { HoldReport, VolumeExposure, VolumeState } from '../tiering/archive/archive.js';
 import { ArchiveError, type ErrorCode } from '../tiering/core/errors.js';
 import { readEvents } from './server-events.js';
 
@@ -52,6 +52,14 @@ export class ServerClient {
 
   clearHold(study: string): Promise<HoldReport> {
     return this.#json('DELETE', `/admin/api/holds/${encodeURIComponent(study)}`);
+  }
+
+  failVolume(name: string, plan: boolean): Promise<{ readonly exposed: VolumeExposure }> {
+    return this.#json('POST', `/admin/api/volumes/${encodeURIComponent(name)}/fail`, { plan });
+  }
+
+  returnVolume(name: string): Promise<{ readonly state: VolumeState }> {
+    return this.#json('POST', `/admin/api/volumes/${encodeURIComponent(name)}/return`, {});
   }
 
   async jobs(): Promise<readonly JobView[]> {

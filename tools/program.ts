@@ -21,6 +21,7 @@ import { sampleCommand } from './commands/sample.js';
 import { scrubCommand } from './commands/scrub.js';
 import { serveCommand } from './commands/serve.js';
 import { statusCommand } from './commands/status.js';
+import { volumeCommand } from './commands/volume.js';
 import { EXIT } from './exit.js';
 import type { Io } from './io.js';
 
@@ -43,6 +44,7 @@ const COMMANDS = [
   keysCommand,
   jobsCommand,
   linkCommand,
+  volumeCommand,
   replicaCommand,
   auditCommand,
   rebuildIndexCommand,

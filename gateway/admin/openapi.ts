@@ -224,6 +224,37 @@ export const OPENAPI = {
         responses: { 200: answer('It is cleared', ref('Told')), 404: problem, 503: problem },
       },
     },
+    '/volumes/{name}/fail': {
+      parameters: [{ name: 'name', in: 'path', required: true, schema: text }],
+      post: {
+        summary:
+          'Take a volume out of use, as if it had failed, until it is taken back in; with plan, only say what that means',
+        requestBody: { required: true, content: json(object({ plan: { type: 'boolean' } }, ['plan'])) },
+        responses: {
+          200: answer(
+            'What cannot be read without it, since it is not protected',
+            object({
+              volume: text,
+              out: { type: 'boolean' },
+              exposed: object({ packs: count, instances: count, bytes: count }),
+            }),
+          ),
+          400: problem,
+          503: problem,
+        },
+      },
+    },
+    '/volumes/{name}/return': {
+      parameters: [{ name: 'name', in: 'path', required: true, schema: text }],
+      post: {
+        summary: 'Take it back in: looked at, its tail read, then used again',
+        responses: {
+          200: answer('How it does', object({ volume: text, out: { type: 'boolean' }, state: text })),
+          400: problem,
+          503: problem,
+        },
+      },
+    },
     '/jobs/{id}': {
       parameters: [id],
       get: { summary: 'One job', responses: { 200: answer('The job', ref('Job')), 404: problem } },

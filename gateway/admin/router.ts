@@ -19,6 +19,7 @@ import { OPENAPI } from './openapi.js';
 import { planOf } from './plan.js';
 import { jobWork, parseJobRequest, parseLinkRequest, parseSelectionRequest, type ReplicaProbe } from './requests.js';
 import { statusView } from './status.js';
+import { addVolumeRoutes } from './volumes.js';
 
 export interface AdminDependencies {
   readonly archive: Archive;
@@ -105,6 +106,7 @@ export function adminRouter(dependencies: AdminDependencies): Router {
     begin(response, 'delete', (options) => deleteScopes(archive, deletion, options));
   });
   addHoldRoutes(router, archive, bodyOf);
+  addVolumeRoutes(router, archive, health, bodyOf);
   router.get('/jobs/:id', (request, response) => {
     response.json(jobs.get(request.params.id));
   });

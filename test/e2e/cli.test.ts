@@ -244,6 +244,21 @@ describe('the command line against a server', () => {
     expect(await sampleDifferences()).toEqual([]);
   });
 
+  it('volume fail takes a volume out of use with everything readable, over a restart, until volume return', async () => {
+    expect((await ask('migrate', '--all', '--keep-hot', '--yes')).code).toBe(0);
+    const plan = { volume: 'a', exposed: { packs: 0, instances: 0, bytes: 0 }, confirmed: false };
+    expect(await ask('volume', 'fail', 'a')).toMatchObject({ code: 2, json: plan });
+    expect((await ask('status')).json['ingest']).toBe('volume');
+    expect(await ask('volume', 'fail', 'a', '--yes')).toMatchObject({ code: 0, json: { confirmed: true } });
+    await gateway.restart();
+    expect((await ask('volume', 'list')).json['volumes']).toMatchObject([{ name: 'a', state: 'failed' }]);
+    expect(await sampleDifferences()).toEqual([]);
+    expect(await ask('volume', 'return', 'a')).toMatchObject({ code: 0, json: { volume: 'a', state: 'healthy' } });
+    expect((await ask('status')).json['ingest']).toBe('volume');
+    expect(await ask('volume', 'fail', 'nowhere', '--yes')).toMatchObject({ code: 2 });
+    expect(await sampleDifferences()).toEqual([]);
+  });
+
   it('hold set refuses every delete of the study, over DICOMweb too and after a restart, until hold clear', async () => {
     const study = await aStudy('US');
     const reason = 'court of appeal';

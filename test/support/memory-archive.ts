@@ -241,6 +241,9 @@ export class MemoryArchive implements Archive {
   refusals = () => Promise.resolve([]);
   holds = () => Promise.resolve([]);
   setHold = unsupported;
+  failVolume = unsupported;
+  returnVolume = unsupported;
+  exposure = unsupported;
   clearHold = unsupported;
   erase = unsupported;
   recall = unsupported;

@@ -245,6 +245,13 @@ export interface RemoveReport {
   readonly deletes: readonly number[];
 }
 
+export interface VolumeExposure {
+  readonly packs: number;
+  readonly instances: number;
+  /** Of these packs as they lie there. */
+  readonly bytes: number;
+}
+
 export type VolumeState = 'healthy' | 'suspect' | 'failed' | 'returning';
 
 export interface ArchiveStatus {
@@ -371,6 +378,16 @@ export interface Archive extends ImageArchive {
    * under it; UNAVAILABLE while a replica does not answer, since what it holds is not known.
    */
   removeKey(key: string, options?: JobOptions): Promise<RemoveKeyReport>;
+
+  /**
+   * Takes a volume out of use as if it had failed: nothing is read from it or written to it, it is let go of, and so it stays over
+   * restarts until `returnVolume`. INVALID for one that is not configured.
+   */
+  failVolume(name: VolumeName): Promise<void>;
+  /** Takes it back in as a failed volume that is well again. Resolves with its state then. INVALID for one that is not configured. */
+  returnVolume(name: VolumeName): Promise<VolumeState>;
+  /** What cannot be read without the volume, since it is not protected. */
+  exposure(name: VolumeName): Promise<VolumeExposure>;
   /** Stops movers, finishes what is in flight, closes everything below. Idempotent. */
   close(): Promise<void>;
 }

@@ -40,6 +40,7 @@ import { refusalsOf } from './removal/refusals.js';
 import { remove } from './removal/remove.js';
 import { migrate, recall } from './tiers/migrate.js';
 import { Movers } from './tiers/movers.js';
+import { exposureOf, failVolume, loadOverrides, returnVolume } from './volume-override.js';
 import { VolumeSet, type VolumeSource } from './volume-set.js';
 
 export interface ArchiveOptions {
@@ -114,6 +115,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   });
   await ctx.fleet.load();
   await ctx.damage.load();
+  await loadOverrides(ctx);
   await ctx.volumes.open();
   const start = async () => {
     committer = new Committer(ctx, await ctx.index.highestSeq());
@@ -176,6 +178,9 @@ function assemble(
     countKeys: (options = {}) => countKeys(ctx, options),
     rotateKeys: (options = {}) => rotateKeys(ctx, options),
     removeKey: (key, options = {}) => removeKey(ctx, key, options),
+    failVolume: (name) => failVolume(ctx, name),
+    returnVolume: (name) => returnVolume(ctx, name),
+    exposure: (name) => exposureOf(ctx, name),
     close: () => {
       closing ??= close(ctx, committer, movers, reconciling).finally(() => closeKeys?.());
       return closing;

@@ -29,8 +29,11 @@ interface Member {
   usage: VolumeUsage | null;
   goodProbes: number;
   probing: Promise<void> | null;
+  /** Taken out of use by the operator: not looked at until it is taken in. */
+  out: boolean;
 }
 
+const TAKEN_OUT = 'taken out of use by the operator (filmroom volume return takes it back in)';
 /** Two good probes in a row make a failed volume return, so that one that flaps is not trusted at once. */
 const GOOD_PROBES_TO_RETURN = 2;
 
@@ -48,6 +51,7 @@ export class VolumeSet {
       usage: null,
       goodProbes: 0,
       probing: null,
+      out: false,
     }));
   }
 
@@ -59,6 +63,7 @@ export class VolumeSet {
   async open(): Promise<void> {
     const opened: { readonly member: Member; readonly volume: Volume }[] = [];
     for (const member of this.#members) {
+      if (member.out) continue;
       await this.#attempt(member, async () => {
         const volume = await member.source.open();
         member.volume = volume;
@@ -147,6 +152,30 @@ export class VolumeSet {
     void this.#probe(member);
   }
 
+  /** Out of use until `takeIn`, and let go of, so that its disk can be changed. What reads from it goes on elsewhere. */
+  async takeOut(name: VolumeName): Promise<void> {
+    const member = this.#members.find((m) => m.source.name === name);
+    if (member === undefined) return;
+    member.out = true;
+    this.#failed(member, new ArchiveError('UNAVAILABLE', TAKEN_OUT));
+    // A probe that was under way may have found it well.
+    await member.probing;
+    this.#failed(member, new ArchiveError('UNAVAILABLE', TAKEN_OUT));
+    const { volume } = member;
+    member.volume = null;
+    await volume?.close();
+  }
+
+  /** Looks at it at once, and uses it if it is well. */
+  async takeIn(name: VolumeName): Promise<void> {
+    const member = this.#members.find((m) => m.source.name === name);
+    if (member?.out !== true) return;
+    member.out = false;
+    // The operator's word is the first good probe.
+    member.goodProbes = GOOD_PROBES_TO_RETURN - 1;
+    await this.#probe(member);
+  }
+
   /** Resolves once a reported error of this volume was looked into. Never rejects. */
   async settled(name: VolumeName): Promise<void> {
     await this.#members.find((m) => m.source.name === name)?.probing;
@@ -179,6 +208,7 @@ export class VolumeSet {
   }
 
   async #probeOnce(member: Member): Promise<void> {
+    if (member.out) return;
     try {
       if (member.state === 'failed' || member.volume === null) {
         await this.#tryReturn(member);
