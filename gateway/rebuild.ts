@@ -17,7 +17,7 @@ export async function rebuildIndexOf(
   const context = createContext({ ...storage, ...environment }, () => Promise.resolve());
   try {
     await context.volumes.open();
-    return await rebuildIndex(context, options);
+    return await rebuildIndex(context, { ...options, volumesAlone: true });
   } finally {
     await context.volumes.close();
     await closeStorage(storage);

@@ -55,15 +55,20 @@ interface Rebuild {
 /**
  * Fills an empty (or partly filled) index. Rejects only by the signal, when the index itself cannot be written, or when no replica answers
  * (UNAVAILABLE); then it is unfinished, and the next one goes on.
+ * @param options.volumesAlone an operator who is told what is missing may have what the volumes say, with no replica at all.
  */
-export async function rebuildIndex(ctx: ArchiveContext, options: JobOptions = {}): Promise<RebuildReport> {
+export async function rebuildIndex(
+  ctx: ArchiveContext,
+  options: JobOptions & { readonly volumesAlone?: boolean } = {},
+): Promise<RebuildReport> {
   const { signal } = options;
   await markBegun(ctx.index);
   const tally = new RebuildTally(ctx.clock, options.onProgress);
   const deletes = await takeTombstones(ctx, ctx.replicas.names, signal);
   const unavailable: ReplicaName[] = [...deletes.unavailable];
   const survey = await surveyManifests(ctx, unavailable, signal);
-  if (unavailable.length === ctx.replicas.names.length) {
+  const volumesAlone = options.volumesAlone === true && ctx.volumes.readables().length > 0;
+  if (unavailable.length === ctx.replicas.names.length && !volumesAlone) {
     throw new ArchiveError('UNAVAILABLE', 'no replica answers: the index cannot be rebuilt now');
   }
   // By now, since a delete that is not known must be known to be missing before anything is found.
