@@ -1,4 +1,5 @@
 // The description of the admin API at /admin/api/openapi.json (OpenAPI 3.1). A test holds it to the routes that there are.
+import { SELECTION_JOBS } from './jobs.js';
 
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 const json = (schema: unknown) => ({ 'application/json': { schema } });
@@ -40,18 +41,7 @@ const schemas = {
   JobRequest: object(
     {
       kind: {
-        enum: [
-          'migrate',
-          'recall',
-          'repatriate',
-          'scrub',
-          'repair',
-          'add-replica',
-          'drain-replica',
-          'list-keys',
-          'rotate-keys',
-          'remove-key',
-        ],
+        enum: SELECTION_JOBS,
       },
       ...selection,
       keepHot: { type: 'boolean', description: 'migrate: protect and prove, and keep the hot copies' },

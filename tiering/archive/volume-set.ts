@@ -81,6 +81,10 @@ export class VolumeSet {
     }
   }
 
+  #member(name: VolumeName): Member | undefined {
+    return this.#members.find((m) => m.source.name === name);
+  }
+
   async #attempt(member: Member, work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -93,7 +97,7 @@ export class VolumeSet {
 
   /** The volume, if it can be read now. */
   readable(name: VolumeName): Volume | null {
-    const member = this.#members.find((m) => m.source.name === name);
+    const member = this.#member(name);
     return member === undefined || member.state === 'failed' ? null : member.volume;
   }
 
@@ -102,7 +106,7 @@ export class VolumeSet {
    * never waited for: what it answers is no proof that it is well.
    */
   lastResort(name: VolumeName): Volume | null {
-    const member = this.#members.find((m) => m.source.name === name);
+    const member = this.#member(name);
     return member?.state === 'failed' ? member.volume : null;
   }
 
@@ -127,7 +131,7 @@ export class VolumeSet {
 
   /** Whether this volume is healthy and has room for `bytes` more: a tray stays where it is as long as it can. */
   canTake(name: VolumeName, bytes: number, intoReserve: boolean): boolean {
-    const member = this.#members.find((m) => m.source.name === name);
+    const member = this.#member(name);
     if (member?.state !== 'healthy' || member.usage === null) return false;
     return member.usage.bytesFree - (intoReserve ? 0 : reserve(member.usage)) >= bytes;
   }
@@ -139,7 +143,7 @@ export class VolumeSet {
 
   /** Tells of an error that a call on this volume gave. Returns at once; a probe decides what it means. */
   report(name: VolumeName, error: unknown): void {
-    const member = this.#members.find((m) => m.source.name === name);
+    const member = this.#member(name);
     if (member === undefined) return;
     const code = codeOf(error);
     if (code === 'FULL') {
@@ -154,7 +158,7 @@ export class VolumeSet {
 
   /** Out of use until `takeIn`, and let go of, so that its disk can be changed. What reads from it goes on elsewhere. */
   async takeOut(name: VolumeName): Promise<void> {
-    const member = this.#members.find((m) => m.source.name === name);
+    const member = this.#member(name);
     if (member === undefined) return;
     member.out = true;
     this.#failed(member, new ArchiveError('UNAVAILABLE', TAKEN_OUT));
@@ -168,7 +172,7 @@ export class VolumeSet {
 
   /** Looks at it at once, and uses it if it is well. */
   async takeIn(name: VolumeName): Promise<void> {
-    const member = this.#members.find((m) => m.source.name === name);
+    const member = this.#member(name);
     if (member?.out !== true) return;
     member.out = false;
     // The operator's word is the first good probe.
@@ -178,7 +182,7 @@ export class VolumeSet {
 
   /** Resolves once a reported error of this volume was looked into. Never rejects. */
   async settled(name: VolumeName): Promise<void> {
-    await this.#members.find((m) => m.source.name === name)?.probing;
+    await this.#member(name)?.probing;
   }
 
   /** Probes every volume once and refreshes what is known of its space. Never rejects. */

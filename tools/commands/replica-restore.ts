@@ -1,11 +1,10 @@
 // filmroom replica restore: puts back what was deleted or overwritten in a bucket that keeps versions; without a server and without an index.
 import { Command } from 'commander';
-import { embeddedConfig, loadConfig } from '../../gateway/config-file.js';
 import { readKeyring } from '../../gateway/keyring-file.js';
 import { openStore } from '../../gateway/replica-stores.js';
 import { restoreStore } from '../../tiering/cold/replicas/restore.js';
 import { systemClock, systemRandom } from '../../tiering/core/clock.js';
-import { ArchiveError } from '../../tiering/core/errors.js';
+import { configuredReplica } from '../configured-replica.js';
 import { EXIT } from '../exit.js';
 import { plural } from '../format.js';
 import { finish, type Io, note, print, printJson } from '../io.js';
@@ -30,13 +29,7 @@ export function restoreCommand(io: Io): Command {
     )
     .action(async (name: string, options: Options) => {
       await finish(io, options.json === true, async () => {
-        const config =
-          options.config === undefined ? embeddedConfig(io.cwd) : loadConfig(options.config, io.environment);
-        const replica = config.cold.replicas.find((one) => one.name === name);
-        if (replica === undefined) {
-          const names = config.cold.replicas.map((one) => one.name).join(', ');
-          throw new ArchiveError('INVALID', `the configuration has no replica of that name; it has: ${names}`);
-        }
+        const { config, replica } = configuredReplica(io, name, options.config);
         const { archiveId } = readKeyring(config.cold.keyring);
         const store = openStore(replica, false, { clock: systemClock, random: systemRandom });
         const line = createProgressLine(io.stderr, 'restore', () => performance.now());

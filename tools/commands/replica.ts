@@ -1,12 +1,11 @@
 // filmroom replica: `list` what the server knows of its replicas; `test` one before it is trusted.
 import { Command } from 'commander';
 import type { ReplicaConfig } from '../../gateway/config.js';
-import { embeddedConfig, loadConfig } from '../../gateway/config-file.js';
 import { probePlace } from '../../gateway/replica-stores.js';
 import type { CheckLevel } from '../../tiering/cold/probe/findings.js';
 import type { ProbeReport } from '../../tiering/cold/probe/probe.js';
 import { systemClock, systemRandom } from '../../tiering/core/clock.js';
-import { ArchiveError } from '../../tiering/core/errors.js';
+import { configuredReplica } from '../configured-replica.js';
 import { EXIT } from '../exit.js';
 import { formatBytes, formatTable, plural } from '../format.js';
 import { finish, type Io, print, printJson } from '../io.js';
@@ -54,13 +53,7 @@ function testCommand(io: Io): Command {
     .option('--json', 'the result as JSON on standard output')
     .action(async (name: string, options: { config?: string; json?: boolean }) => {
       await finish(io, options.json === true, async () => {
-        const config =
-          options.config === undefined ? embeddedConfig(io.cwd) : loadConfig(options.config, io.environment);
-        const replica = config.cold.replicas.find((one) => one.name === name);
-        if (replica === undefined) {
-          const names = config.cold.replicas.map((one) => one.name).join(', ');
-          throw new ArchiveError('INVALID', `the configuration has no replica of that name; it has: ${names}`);
-        }
+        const { replica } = configuredReplica(io, name, options.config);
         const report = await probePlace(replica, { clock: systemClock, random: systemRandom });
         if (options.json === true) printJson(io, { name, ...report });
         else print(io, describeProbe(replica, report));

@@ -9,6 +9,7 @@ import { manifestName } from '../../format/names.js';
 import type { PackKind, PackMember, PackSeal, SealedChunk, SeriesBundle } from '../../format/types.js';
 import type { AdoptedPack } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
+import { announce } from '../tiers/announce.js';
 
 export interface MemoryPack {
   readonly id: PackId;
@@ -39,8 +40,7 @@ export async function sealToQuorum(
     // The index has nothing of the pack yet: what a failed batch leaves on a replica is known and leaves it again, the manifest first,
     // which is why the chunks are announced with it once more.
     sent.unshift(name);
-    await ctx.index.announceObjects(sent);
-    await ctx.index.commitDurable();
+    await announce(ctx, sent);
     const results = await ctx.replicas.putQuorum(name, body, { ...known, quorum: pack.quorum });
     for (const replica of holders) if (results.get(replica) !== 'stored') holders.delete(replica);
     const { rule } = ctx.replicas;

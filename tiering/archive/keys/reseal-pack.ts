@@ -11,6 +11,7 @@ import type { PackSeal } from '../../format/types.js';
 import type { PackRecord, Resealed } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import type { ByteRate } from '../pacing/byte-rate.js';
+import { announce } from '../tiers/announce.js';
 import { putProven } from '../tiers/proof.js';
 import { makeManifest, protectPack, reachable } from '../tiers/protect.js';
 import { sendChunks, Targets } from '../tiers/send-chunks.js';
@@ -75,13 +76,9 @@ async function copyUnder(
   const held = await holdingsOf(ctx, manifestPrefix(id), signal);
   const targets = new Targets(reachable(ctx));
   const names = new Map<number, ObjectKey>();
-  const announced = async (announcement: readonly ObjectKey[]) => {
-    await ctx.index.announceObjects(announcement);
-    await ctx.index.commitDurable();
-  };
   const named = async (chunk: number, name: ObjectKey) => {
     names.set(chunk, name);
-    await announced([name]);
+    await announce(ctx, [name]);
   };
   mustSuffice(ctx, record, targets);
   // What it says of its members is passed on as it is: the index may not point to all of them yet, or any more.
@@ -92,7 +89,7 @@ async function copyUnder(
   const before = { ...manifest, generation: generation - 1 };
   const { name, bytes } = await makeManifest(ctx, { ...record, seal: sealed, manifest: before }, body);
   // Of one moment with its chunks, so that a copy that is given up goes manifest first.
-  await announced([...names.values(), name]);
+  await announce(ctx, [...names.values(), name]);
   await targets.each((replica) => putProven(ctx, replica, name, bytes, signal));
   mustSuffice(ctx, record, targets);
   const verifiedMs = ctx.clock.nowMs();

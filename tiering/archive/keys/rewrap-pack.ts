@@ -10,6 +10,7 @@ import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { isOfThisCopy } from '../recovery/manifest-reader.js';
 import { deleteIfAllowed } from '../removal/delete-if-allowed.js';
+import { announce } from '../tiers/announce.js';
 import { proveObject, putProven } from '../tiers/proof.js';
 import { type Holdings, holdingsOf, type Rewrapped } from './holders.js';
 
@@ -48,8 +49,7 @@ async function wrapAnew(
     const object = sealManifest({ ...body, generation }, { ...seal, ...wrap }, dek, ctx.random);
     const { bytes, sha256 } = await ctx.pool.hash({ bytes: object });
     next = { name: manifestName(id, generation, parseSha256(sha256)), generation };
-    await ctx.index.announceObjects([next.name]);
-    await ctx.index.commitDurable();
+    await announce(ctx, [next.name]);
     await putFirst(ctx, next.name, bytes, held, signal);
   }
   await ctx.catalog.change(id, (index) => index.rewrap(id, { ...wrap, dekId }, next));

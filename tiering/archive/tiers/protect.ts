@@ -11,6 +11,7 @@ import type { FiledPack, PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import type { ByteRate } from '../pacing/byte-rate.js';
 import type { Pace } from '../pacing/pace.js';
+import { announce } from './announce.js';
 import { proveObject, putProven } from './proof.js';
 import { sendChunks, Targets } from './send-chunks.js';
 
@@ -151,7 +152,6 @@ export async function makeManifest(
     bytes: sealManifest(body, seal, await ctx.catalog.dek(id, seal), ctx.random),
   });
   const name = manifestName(id, generation, parseSha256(sha256));
-  await ctx.index.announceObjects([name]);
-  await ctx.index.commitDurable();
+  await announce(ctx, [name]);
   return { name, bytes };
 }
