@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Policy } from '../tiering/archive/context.js';
 import { setStanding, standingOf } from '../tiering/archive/fleet/fleet.js';
 import { isUnfinished, markBegun } from '../tiering/archive/recovery/rebuild-state.js';
-import type { VolumeSource } from '../tiering/archive/volume-set.js';
+import type { VolumeSource } from '../tiering/archive/volumes/volume-set.js';
 import { recordSuites } from '../tiering/cold/replicas/identity.js';
 import { type Replica, ReplicaSet } from '../tiering/cold/replicas/replica-set.js';
 import { ArchiveError, hasCode } from '../tiering/core/errors.js';

@@ -11,7 +11,7 @@ import type { KeyHolder } from './keys/key-holder.js';
 import type { PackLocks } from './pacing/pack-locks.js';
 import type { Damage } from './reading/damage.js';
 import type { PackCatalog } from './reading/pack-catalog.js';
-import type { VolumeSet } from './volume-set.js';
+import type { VolumeSet } from './volumes/volume-set.js';
 
 /** What the operator decided; durations in milliseconds, shares from 0 to 1. */
 export interface Policy {

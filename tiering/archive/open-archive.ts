@@ -40,8 +40,8 @@ import { refusalsOf } from './removal/refusals.js';
 import { remove } from './removal/remove.js';
 import { migrate, recall } from './tiers/migrate.js';
 import { Movers } from './tiers/movers.js';
-import { exposureOf, failVolume, loadOverrides, returnVolume } from './volume-override.js';
-import { VolumeSet, type VolumeSource } from './volume-set.js';
+import { exposureOf, failVolume, loadOverrides, returnVolume } from './volumes/volume-override.js';
+import { VolumeSet, type VolumeSource } from './volumes/volume-set.js';
 
 export interface ArchiveOptions {
   readonly index: Index;

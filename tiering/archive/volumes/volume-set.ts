@@ -1,11 +1,11 @@
 // The hot tier as a whole: which volumes there are, how each one does, and where new bytes go.
 // A volume's state follows from the results of real calls and of a probe (DESIGN section 9); a
 // volume that could not be opened is opened again when its probe comes round.
-import { ArchiveError, codeOf } from '../core/errors.js';
-import type { VolumeName } from '../core/ids.js';
-import { PACK_BYTES_MAX, VOLUME_RESERVE_SHARE } from '../core/limits.js';
-import type { Volume, VolumeUsage } from '../hot/volume.js';
-import type { VolumeState } from './archive.js';
+import { ArchiveError, codeOf } from '../../core/errors.js';
+import type { VolumeName } from '../../core/ids.js';
+import { PACK_BYTES_MAX, VOLUME_RESERVE_SHARE } from '../../core/limits.js';
+import type { Volume, VolumeUsage } from '../../hot/volume.js';
+import type { VolumeState } from '../archive.js';
 
 export interface VolumeSource {
   readonly name: VolumeName;

@@ -1,9 +1,9 @@
 // What the operator has decided of a volume: that it is out of use, as if it had failed, until it is taken back in. Kept in the index, so
 // that a restart changes nothing about it.
-import { ArchiveError } from '../core/errors.js';
-import type { VolumeName } from '../core/ids.js';
-import type { VolumeExposure, VolumeState } from './archive.js';
-import type { ArchiveContext } from './context.js';
+import { ArchiveError } from '../../core/errors.js';
+import type { VolumeName } from '../../core/ids.js';
+import type { VolumeExposure, VolumeState } from '../archive.js';
+import type { ArchiveContext } from '../context.js';
 
 const keyOf = (name: VolumeName) => `volume.${name}.out`;
 

@@ -1,8 +1,8 @@
 // A volume that the operator takes out of use is let go of, kept out over restarts, and taken back in whole.
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { phantomStudies } from '../../dicom/phantom/phantom.js';
-import { ArchiveRig, readAll, storeBytes } from '../../test/support/archive-rig.js';
-import { parseSeriesUid, parseSopUid, parseStudyUid, parseVolumeName } from '../core/ids.js';
+import { phantomStudies } from '../../../dicom/phantom/phantom.js';
+import { ArchiveRig, readAll, storeBytes } from '../../../test/support/archive-rig.js';
+import { parseSeriesUid, parseSopUid, parseStudyUid, parseVolumeName } from '../../core/ids.js';
 
 const PHANTOMS = [...phantomStudies({ seed: 23, studies: 2, slices: 3, shrink: 8 })];
 const HALF = Math.floor(PHANTOMS.length / 2);
