@@ -13,6 +13,8 @@ const SEED = Number(process.env['FILMROOM_SEED'] ?? randomInt(2 ** 31));
 const CLIENTS = 6;
 /** One of so many instances is deleted. */
 const DELETED_OF = 5;
+/** So many of the latest deletes are looked at after each kill, all of them in the end. */
+const SAMPLE = 100;
 
 interface Acknowledged {
   readonly study: string;
@@ -127,7 +129,7 @@ describe(`${KILLS} SIGKILLs under ingest, deletes and migrate`, () => {
       await gateway.start();
       const bad = await lostOrChanged(acknowledged.slice(checked));
       expect(bad, `SEED=${SEED} after kill ${kill}`).toEqual([]);
-      expect(await undone(deleted), `SEED=${SEED} after kill ${kill}`).toEqual([]);
+      expect(await undone(deleted.slice(-SAMPLE)), `SEED=${SEED} after kill ${kill}`).toEqual([]);
       checked = acknowledged.length;
       const stop = new AbortController();
       const work = [

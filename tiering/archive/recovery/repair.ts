@@ -46,7 +46,7 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
       mendChunk(ctx, exception, options.signal),
     );
   }
-  for (const id of await idsOf(ctx, { hot: ['missing'], placementsMin: 1 })) {
+  for (const id of await idsOf(ctx, { kind: 'pack', hot: ['missing'], placementsMin: 1 })) {
     await attempt(id, 'recalling lost hot copies', () => recallPack(ctx, id, options.signal));
   }
   const told = await payTombstones(ctx, ctx.replicas.targets, options.signal);

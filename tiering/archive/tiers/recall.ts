@@ -12,13 +12,14 @@ import { chunkEnd, hasColdCopy, readCold } from '../reading/cold-reader.js';
 const CHUNKS_AHEAD = 3;
 
 /**
- * Makes the pack hot. Resolves with the bytes written, 0 when it was hot already. FULL or UNAVAILABLE when no volume has room,
+ * Makes the pack hot. Resolves with the bytes written, 0 when it was hot already or is a tray. FULL or UNAVAILABLE when no volume has room,
  * as the replicas answer when they cannot give it; CORRUPT when a member is not what was acknowledged.
  */
 export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: AbortSignal): Promise<number> {
   return ctx.locks.run(id, async () => {
     const record = await ctx.catalog.fresh(id);
-    if (record.hot === 'present' || record.hot === 'open') return 0;
+    // A tray that was sealed cloud-direct is no pack of a study: filing is what brings it to a volume.
+    if (record.kind === 'tray' || record.hot === 'present' || record.hot === 'open') return 0;
     if (!hasColdCopy(record)) throw new ArchiveError('LOST', `pack ${id} has no copy on any replica`);
     const volume = ctx.volumes.writable(record.bytes, true);
     if (volume === null) {
