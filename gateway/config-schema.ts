@@ -222,6 +222,16 @@ export const schema = section({
       { error: 'must be off, or a section with keys: path, retention' },
     )
     .prefault({}),
+  /** Signed reports of drills and failbacks; `off` for none. */
+  reports: z
+    .union(
+      [
+        z.literal('off'),
+        section({ path: text('a path').default('./data/reports'), keep: whole(1, 100_000).default(1000) }),
+      ],
+      { error: 'must be off, or a section with keys: path, keep' },
+    )
+    .prefault({}),
 });
 
 export type Parsed = z.output<typeof schema>;

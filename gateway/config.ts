@@ -43,6 +43,8 @@ export interface Config {
   readonly workers: { readonly threads: number | 'auto' };
   /** Null: off. */
   readonly audit: { readonly path: string; readonly retentionMs: number } | null;
+  /** Null: off. */
+  readonly reports: { readonly path: string; readonly keep: number } | null;
   /** Keys that were given and that this version does not act on yet. */
   readonly ignored: readonly string[];
 }
@@ -61,7 +63,7 @@ export function checkConfig(value: unknown, base: string, file: string | null): 
 }
 
 function resolved(config: Parsed, base: string, file: string | null): Config {
-  const { http, auth, index, hot, cold, tiering, workers, audit } = config;
+  const { http, auth, index, hot, cold, tiering, workers, audit, reports } = config;
   const path = (relative: string) => resolve(base, relative);
   const writeQuorum = cold.writeQuorum ?? defaultQuorum(cold.replicas.length);
   return {
@@ -96,6 +98,7 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
     retention: config.retention.map(({ modality, keep }) => ({ modality: modality ?? null, keepMs: keep })),
     workers,
     audit: audit === 'off' ? null : { path: path(audit.path), retentionMs: audit.retention },
+    reports: reports === 'off' ? null : { path: path(reports.path), keep: reports.keep },
     ignored: [
       ...(tiering.prefetch === undefined ? [] : ['tiering.prefetch']),
       ...(tiering.windows === undefined ? [] : ['tiering.windows']),

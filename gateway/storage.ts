@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Policy } from '../tiering/archive/context.js';
 import { setStanding, standingOf } from '../tiering/archive/fleet/fleet.js';
 import { isUnfinished, markBegun } from '../tiering/archive/recovery/rebuild-state.js';
+import type { ReportStore } from '../tiering/archive/signed-reports.js';
 import type { VolumeSource } from '../tiering/archive/volumes/volume-set.js';
 import { recordSuites } from '../tiering/cold/replicas/identity.js';
 import { type Replica, ReplicaSet } from '../tiering/cold/replicas/replica-set.js';
@@ -19,6 +20,7 @@ import { createWorkerPool, type WorkerPool } from '../workers/pool.js';
 import type { Config, ReplicaConfig } from './config.js';
 import { type OpenedKeys, openKeys } from './keys.js';
 import { openStore, type StoreEnvironment } from './replica-stores.js';
+import { reportFolder } from './reports/folder.js';
 
 export interface Storage {
   readonly index: Index;
@@ -31,6 +33,8 @@ export interface Storage {
   /** What is wrong with the token that holds the keys, or null. */
   readonly keysWarning: string | null;
   readonly policy: Partial<Policy>;
+  /** Where signed reports go; left out: nowhere. */
+  readonly reports?: ReportStore;
   /** The index is to be made again, or such a rebuild was begun and has not ended. */
   readonly rebuild: boolean;
 }
@@ -81,6 +85,7 @@ async function openBeside(keys: OpenedKeys, config: Config, options: StorageOpti
       volumes: config.hot.volumes.map((volume) => volumeSource(index, volume, keyring.archiveId, ownerEpoch, options)),
       pool: createWorkerPool(config.workers.threads === 'auto' ? {} : { threads: config.workers.threads }),
       policy: policyOf(config),
+      ...(config.reports === null ? {} : { reports: reportFolder(config.reports) }),
       rebuild,
     };
   } catch (error) {

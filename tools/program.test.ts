@@ -116,6 +116,7 @@ describe('the command line', () => {
       'scrub',
       'repair',
       'rebuild-index',
+      'report',
       'extract',
       'import',
       'jobs',

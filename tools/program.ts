@@ -17,6 +17,7 @@ import { rebuildIndexCommand } from './commands/rebuild-index.js';
 import { recallCommand, repatriateCommand } from './commands/recall.js';
 import { repairCommand } from './commands/repair.js';
 import { replicaCommand } from './commands/replica.js';
+import { reportCommand } from './commands/report.js';
 import { sampleCommand } from './commands/sample.js';
 import { scrubCommand } from './commands/scrub.js';
 import { serveCommand } from './commands/serve.js';
@@ -47,6 +48,7 @@ const COMMANDS = [
   volumeCommand,
   replicaCommand,
   auditCommand,
+  reportCommand,
   rebuildIndexCommand,
   extractCommand,
 ];

@@ -6,6 +6,7 @@ import { parsePackId } from '../../tiering/core/ids.js';
 import { KEK_ID, type Kek, type KeyProvider } from '../../tiering/format/kek.js';
 import { drawArchiveId, type Keyring, parseKeyring, serializeKeyring } from '../../tiering/format/keyring.js';
 import { unwrapDek, wrapDek } from '../../tiering/format/keys.js';
+import { readReport, requireOwnKey, signReport } from '../../tiering/format/signature.js';
 
 /** @param open gives the provider anew each time, as another process has it. */
 export function keyProviderContract(name: string, open: () => KeyProvider): void {
@@ -50,6 +51,14 @@ export function keyProviderContract(name: string, open: () => KeyProvider): void
         const imposed = { ...ringOf(kek, suite), keys: [stranger] };
         await expect(unwrapDek(seal, pack, imposed)).rejects.toMatchObject({ code: 'WRONG_KEY' });
       }
+    });
+
+    it('signs reports that are its own wherever the keyring is opened, and of no other', async () => {
+      const kek = await draw();
+      const text = await signReport({ kind: 'drill', atMs: 1, report: { lost: 0 } }, ringOf(kek), systemRandom);
+      const report = readReport(Buffer.from(text));
+      await requireOwnKey(report, ringOf(kek));
+      await expect(requireOwnKey(report, ringOf(await draw()))).rejects.toMatchObject({ code: 'WRONG_KEY' });
     });
 
     it('answers many at once, each with its own', async () => {

@@ -11,6 +11,7 @@ import type { KeyHolder } from './keys/key-holder.js';
 import type { PackLocks } from './pacing/pack-locks.js';
 import type { Damage } from './reading/damage.js';
 import type { PackCatalog } from './reading/pack-catalog.js';
+import type { SignedReports } from './signed-reports.js';
 import type { VolumeSet } from './volumes/volume-set.js';
 
 /** What the operator decided; durations in milliseconds, shares from 0 to 1. */
@@ -85,5 +86,6 @@ export interface ArchiveContext {
   readonly catalog: PackCatalog;
   readonly damage: Damage;
   readonly locks: PackLocks;
+  readonly reports: SignedReports;
   readonly log: (event: ArchiveEvent) => void;
 }

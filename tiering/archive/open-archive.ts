@@ -38,6 +38,7 @@ import { unreadDeletes } from './removal/provisional.js';
 import { takeTrayTombstones } from './removal/read-tombstones.js';
 import { refusalsOf } from './removal/refusals.js';
 import { remove } from './removal/remove.js';
+import { type ReportStore, SignedReports } from './signed-reports.js';
 import { migrate, recall } from './tiers/migrate.js';
 import { Movers } from './tiers/movers.js';
 import { exposureOf, failVolume, loadOverrides, returnVolume } from './volumes/volume-override.js';
@@ -58,6 +59,8 @@ export interface ArchiveOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log?: (event: ArchiveEvent) => void;
+  /** Where signed reports are kept; left out: nowhere. */
+  readonly reports?: ReportStore;
   /** The index was lost, or its rebuild has not ended: it is made again in the background, and until then the archive is searched and read only. */
   readonly rebuild?: boolean;
 }
@@ -68,6 +71,7 @@ export function createContext(
   onVolume: (ctx: ArchiveContext, volume: Volume) => Promise<void>,
 ): ArchiveContext {
   const keys = new KeyHolder(options.keyring, options.saveKeyring);
+  const log = options.log ?? (() => undefined);
   const ctx: ArchiveContext = {
     index: options.index,
     volumes: new VolumeSet(options.volumes, {
@@ -88,7 +92,11 @@ export function createContext(
     catalog: new PackCatalog(options.index, keys),
     damage: new Damage(options.index),
     locks: new PackLocks(),
-    log: options.log ?? (() => undefined),
+    reports: new SignedReports(options.reports, {
+      ...{ keys, clock: options.clock, random: options.random },
+      onFailure: (detail) => log({ level: 'error', event: 'report-not-kept', detail }),
+    }),
+    log,
   };
   return ctx;
 }
