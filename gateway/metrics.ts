@@ -74,6 +74,10 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
   const erasureBytes = gauge('erasure_pending_bytes', 'Their bytes', []);
   const volume = gauge('volume_healthy', '1 when the volume is healthy', ['volume']);
   const volumeFree = gauge('volume_free_bytes', 'Free bytes of the volume', ['volume']);
+  const volumeTrend = gauge('volume_trend', '1 while errors or latency of the volume rise above what is usual', [
+    'volume',
+  ]);
+  const volumeSeconds = gauge('volume_call_seconds', 'Nine of ten calls were over in this, lately', ['volume', 'call']);
   const replica = gauge('replica_available', '1 when the replica answers', ['replica']);
   const debt = gauge('replica_debt_packs', 'Packs that the replica ought to hold and does not', ['replica']);
   const debtBytes = gauge('replica_debt_bytes', 'Their bytes', ['replica']);
@@ -84,7 +88,7 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
     [],
   );
   const jobs = gauge('jobs', 'Jobs that wait or run', ['kind', 'state']);
-  const labelled = [studies, bytes, volume, volumeFree, replica, debt, debtBytes, jobs];
+  const labelled = [studies, bytes, volume, volumeFree, volumeTrend, volumeSeconds, replica, debt, debtBytes, jobs];
   const auditFailing = gauge('audit_failing', '1 when the audit log cannot be written', []);
   const auditLost = gauge('audit_lost_records', 'Records lost because it could not be written for long', []);
   const plain = [
@@ -123,8 +127,13 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
       unprotectedAge.set(status.unprotected.oldestAgeSeconds ?? 0);
       erasure.set(status.erasurePending.instances);
       erasureBytes.set(status.erasurePending.bytes);
-      for (const { name, state, bytesFree } of status.volumes) {
+      for (const { name, state, bytesFree, trend, latencyMs } of status.volumes) {
         volume.set({ volume: name }, state === 'healthy' ? 1 : 0);
+        volumeTrend.set({ volume: name }, trend === null ? 0 : 1);
+        for (const call of ['read', 'write', 'sync', 'probe'] as const) {
+          const ms = latencyMs[call];
+          if (ms !== null) volumeSeconds.set({ volume: name, call }, ms / 1000);
+        }
         if (bytesFree !== null) volumeFree.set({ volume: name }, bytesFree);
       }
       for (const { name, state, debt: owed } of status.replicas) {

@@ -125,10 +125,17 @@ const schemas = {
     volumes: list(
       object({
         name: text,
-        state: { enum: ['healthy', 'suspect', 'failed', 'returning'] },
+        state: { enum: ['healthy', 'slow', 'suspect', 'failed', 'returning'] },
         bytesTotal: nullable('integer'),
         bytesFree: nullable('integer'),
         detail: nullable('string'),
+        trend: { type: ['string', 'null'], description: 'What gets worse with it although it works' },
+        latencyMs: object({
+          read: nullable('number'),
+          write: nullable('number'),
+          sync: nullable('number'),
+          probe: nullable('number'),
+        }),
       }),
     ),
     replicas: list(

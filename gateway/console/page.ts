@@ -69,7 +69,7 @@ function show(s) {
     table('Not yet protected', ['instances', 'bytes', 'oldest'],
       [[waiting.instances, bytes(waiting.bytes), waiting.oldestAgeSeconds === null ? '' : waiting.oldestAgeSeconds + ' s']]),
     table('Volumes', ['name', 'state', 'free', 'of', 'detail'],
-      s.volumes.map((v) => [v.name, flag(v.state, 'healthy'), bytes(v.bytesFree), bytes(v.bytesTotal), v.detail ?? ''])),
+      s.volumes.map((v) => [v.name, flag(v.state, 'healthy'), bytes(v.bytesFree), bytes(v.bytesTotal), [v.detail, v.trend].filter(Boolean).join('; ')])),
     table('Replicas', ['name', 'state', 'packs owed', 'bytes owed', 'detail'],
       s.replicas.map((r) => [r.name, flag(r.state, 'available'), r.debt.packs, bytes(r.debt.bytes), r.detail ?? ''])),
     table('Jobs', ['kind', 'state', 'step', 'packs', 'bytes'],

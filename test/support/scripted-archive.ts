@@ -14,7 +14,17 @@ export const HEALTHY: ArchiveStatus = {
     unprotected: { instances: 2, bytes: 512, oldestArrivedMs: Date.now() - 5000 },
     debt: new Map([[parseReplicaName('r2'), { packs: 1, bytes: 512 }]]),
   },
-  volumes: [{ name: parseVolumeName('a'), state: 'healthy', bytesTotal: 1e9, bytesFree: 5e8, detail: null }],
+  volumes: [
+    {
+      name: parseVolumeName('a'),
+      state: 'healthy',
+      bytesTotal: 1e9,
+      bytesFree: 5e8,
+      detail: null,
+      trend: null,
+      latencyMs: { read: null, write: null, sync: null, probe: null },
+    },
+  ],
   replicas: [
     { name: parseReplicaName('r1'), state: 'available', standing: 'member', detail: null, latencyMs: 3 },
     {

@@ -77,6 +77,8 @@ export function createContext(
     volumes: new VolumeSet(options.volumes, {
       onDeletes: (volume) => takeTrayTombstones(ctx, volume),
       onReturn: (volume) => onVolume(ctx, volume),
+      log: (event) => ctx.log(event),
+      clock: options.clock,
     }),
     replicas: options.replicas,
     fleet: new Fleet(options.index, options.replicas),
@@ -206,10 +208,12 @@ async function opened(ctx: ArchiveContext, movers: Movers, study: StudyUid): Pro
 async function status(ctx: ArchiveContext, ingest: ArchiveStatus['ingest']): Promise<ArchiveStatus> {
   return {
     index: await ctx.index.status(ctx.replicas.rule.data),
-    volumes: ctx.volumes.state().map(({ name, state, detail, usage }) => ({
+    volumes: ctx.volumes.state().map(({ name, state, detail, trend, latencies, usage }) => ({
       name,
       state,
       detail,
+      trend,
+      latencyMs: latencies,
       bytesTotal: usage?.bytesTotal ?? null,
       bytesFree: usage?.bytesFree ?? null,
     })),

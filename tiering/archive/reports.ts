@@ -215,7 +215,8 @@ export interface VolumeExposure {
   readonly bytes: number;
 }
 
-export type VolumeState = 'healthy' | 'suspect' | 'failed' | 'returning';
+/** `slow`: works, and another one does better. `suspect`: a call failed, a probe decides. `returning`: well again, and what it holds is being read. */
+export type VolumeState = 'healthy' | 'slow' | 'suspect' | 'failed' | 'returning';
 
 export interface ArchiveStatus {
   readonly index: IndexStatus;
@@ -226,6 +227,15 @@ export interface ArchiveStatus {
     readonly bytesFree: number | null;
     /** Why it is not healthy. */
     readonly detail: string | null;
+    /** What gets worse with it although it works: errors, or how long calls take beside what is usual. */
+    readonly trend: string | null;
+    /** Within which nine of ten calls were over lately, for each MiB of them; null where there were too few. */
+    readonly latencyMs: {
+      readonly read: number | null;
+      readonly write: number | null;
+      readonly sync: number | null;
+      readonly probe: number | null;
+    };
   }[];
   readonly replicas: readonly {
     readonly name: ReplicaName;

@@ -27,6 +27,11 @@ function describeDeletes({ owed, unread }: StatusView['deletes']): readonly stri
   ];
 }
 
+/** Why a volume is not healthy, and what gets worse with it. */
+export function describeVolume({ detail, trend }: StatusView['volumes'][number]): string {
+  return [detail, trend === null ? null : `getting worse: ${trend}`].filter((one) => one !== null).join('; ');
+}
+
 function describeErasure({ instances, bytes }: StatusView['erasurePending']): readonly string[] {
   return instances === 0
     ? []
@@ -57,7 +62,7 @@ export function describeStatus(status: StatusView): string {
     '',
     formatTable([
       ['VOLUME', 'STATE', 'SPACE', ''],
-      ...status.volumes.map((one) => [one.name, one.state, free(one.bytesFree), one.detail ?? '']),
+      ...status.volumes.map((one) => [one.name, one.state, free(one.bytesFree), describeVolume(one)]),
     ]),
     '',
     formatTable([

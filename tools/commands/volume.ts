@@ -4,6 +4,7 @@ import { EXIT } from '../exit.js';
 import { formatBytes, formatTable, plural } from '../format.js';
 import { type Io, note, print, printJson } from '../io.js';
 import { type ServerOptions, serverCommand, withServer } from '../server-command.js';
+import { describeVolume } from './status.js';
 
 interface Options extends ServerOptions {
   readonly yes?: boolean;
@@ -22,16 +23,23 @@ function listCommand(io: Io): Command {
     const { volumes } = await client.status();
     if (json === true) printJson(io, { volumes });
     else {
-      const rows = volumes.map(({ name, state, bytesFree, detail }) => [
-        name,
-        state,
-        bytesFree === null ? '' : `${formatBytes(bytesFree)} free`,
-        detail ?? '',
+      const rows = volumes.map((one) => [
+        one.name,
+        one.state,
+        one.bytesFree === null ? '' : `${formatBytes(one.bytesFree)} free`,
+        formatMs(one.latencyMs.read),
+        formatMs(one.latencyMs.sync),
+        describeVolume(one),
       ]);
-      print(io, formatTable([['VOLUME', 'STATE', 'SPACE', ''], ...rows]));
+      print(io, formatTable([['VOLUME', 'STATE', 'SPACE', 'READ', 'SYNC', ''], ...rows]));
     }
     return EXIT.done;
   });
+}
+
+/** Within which nine of ten calls are over. */
+function formatMs(ms: number | null): string {
+  return ms === null ? '' : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
 function failCommand(io: Io): Command {

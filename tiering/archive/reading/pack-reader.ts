@@ -7,6 +7,7 @@ import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { chunkEnd, hasColdCopy, readCold } from './cold-reader.js';
+import { firstOf, within } from './hedge.js';
 
 /** Which tier gave a piece, for metrics and the recall policy. */
 export type Tier = 'hot' | 'cold';
@@ -86,8 +87,8 @@ async function readPiece(
     if (record === undefined) throw new ArchiveError('NOT_FOUND', `the index has no pack ${pack}`);
     if (isHot(record)) {
       const volume = record.volume === null ? null : ctx.volumes.readable(record.volume);
-      const hot = await readHot(ctx, record, volume, start, Math.min(end, start + READ_PIECE_BYTES), signal);
-      if (hot.bytes !== null) return { bytes: hot.bytes, tier: 'hot' };
+      const hot = await readHotOrHedge(ctx, record, volume, start, end, signal);
+      if ('tier' in hot) return hot;
       failure = hot.error;
       // Not there, although the index said so: ask again, it may just have been evicted or filed.
       if (hasCode(failure, 'ABSENT') && attempt + 1 < RESOLVE_ATTEMPTS_MAX) continue;
@@ -123,6 +124,38 @@ function isHot(record: PackRecord): boolean {
   return (record.hot === 'present' || record.hot === 'open') && record.volume !== null;
 }
 
+type HotResult =
+  | { readonly bytes: Uint8Array; readonly error: null }
+  | { readonly bytes: null; readonly error: unknown };
+
+/** A piece from the volume; when it keeps its reader waiting and the replicas have the pack too, from whoever is first. */
+async function readHotOrHedge(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  volume: Volume | null,
+  start: number,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<PackPiece | { readonly error: unknown }> {
+  const hot = readHot(ctx, record, volume, start, Math.min(end, start + READ_PIECE_BYTES), signal);
+  const quick =
+    volume === null || !hasColdCopy(record)
+      ? await hot
+      : await within(ctx.clock, ctx.volumes.patienceMs(volume.name), hot);
+  if (quick !== 'late') return quick.bytes === null ? quick : { bytes: quick.bytes, tier: 'hot' };
+  if (volume !== null) ctx.volumes.lags(volume.name);
+  const fromVolume = hot.then(({ bytes, error }): PackPiece => {
+    if (bytes === null) throw error;
+    return { bytes, tier: 'hot' };
+  });
+  const fromReplicas = async (stop: AbortSignal): Promise<PackPiece> => {
+    const bytes = await readCold(ctx, record, start, Math.min(end, chunkEnd(record, start)), stop);
+    return { bytes, tier: 'cold' };
+  };
+  // What went wrong with both is found out by the general path, one after the other.
+  return firstOf(fromVolume, fromReplicas, signal).catch((error: unknown) => ({ error }));
+}
+
 async function readHot(
   ctx: ArchiveContext,
   record: PackRecord,
@@ -130,7 +163,7 @@ async function readHot(
   start: number,
   end: number,
   signal: AbortSignal | undefined,
-): Promise<{ bytes: Uint8Array; error: null } | { bytes: null; error: unknown }> {
+): Promise<HotResult> {
   if (volume === null) {
     return { bytes: null, error: new ArchiveError('UNAVAILABLE', `volume ${record.volume} is not available`) };
   }

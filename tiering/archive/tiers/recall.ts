@@ -23,7 +23,7 @@ export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: Abort
     if (!hasColdCopy(record)) throw new ArchiveError('LOST', `pack ${id} has no copy on any replica`);
     const volume = ctx.volumes.writable(record.bytes, true);
     if (volume === null) {
-      throw ctx.volumes.anyHealthy()
+      throw ctx.volumes.anyWritable()
         ? new ArchiveError('FULL', `no volume has room for the ${record.bytes} bytes of pack ${id}`)
         : new ArchiveError('UNAVAILABLE', 'no volume is available to recall to');
     }

@@ -1,104 +1,51 @@
-// The hot tier as a whole: which volumes there are, how each one does, and where new bytes go.
-// A volume's state follows from the results of real calls and of a probe (DESIGN section 9); a
-// volume that could not be opened is opened again when its probe comes round.
-import { ArchiveError, codeOf } from '../../core/errors.js';
+// The hot tier as a whole: which volumes there are, which of them may be read, and where new bytes go (DESIGN section 9). How one of them
+// does is member.ts.
 import type { VolumeName } from '../../core/ids.js';
 import { PACK_BYTES_MAX, VOLUME_RESERVE_SHARE } from '../../core/limits.js';
 import type { Volume, VolumeUsage } from '../../hot/volume.js';
-import type { VolumeState } from '../archive.js';
+import { Member, type VolumeHooks, type VolumeSource, type VolumeView } from './member.js';
 
-export interface VolumeSource {
-  readonly name: VolumeName;
-  /** Opens it, or rejects: UNAVAILABLE when it is missing, FOREIGN when it is another archive's. */
-  readonly open: () => Promise<Volume>;
-}
+export type { VolumeHooks, VolumeSource } from './member.js';
 
-/** How a volume is taken back in before it is used again. */
-export interface VolumeHooks {
-  /** Reads what its trays say of deletes; of every volume before the arrivals of any. */
-  readonly onDeletes: (volume: Volume) => Promise<void>;
-  /** Recovers its trays. */
-  readonly onReturn: (volume: Volume) => Promise<void>;
-}
-
-interface Member {
-  readonly source: VolumeSource;
-  volume: Volume | null;
-  state: VolumeState;
-  detail: string | null;
-  usage: VolumeUsage | null;
-  goodProbes: number;
-  probing: Promise<void> | null;
-  /** Taken out of use by the operator: not looked at until it is taken in. */
-  out: boolean;
-}
-
-const TAKEN_OUT = 'taken out of use by the operator (filmroom volume return takes it back in)';
-/** Two good probes in a row make a failed volume return, so that one that flaps is not trusted at once. */
-const GOOD_PROBES_TO_RETURN = 2;
+/** A reader who could have it from the replicas waits so long for a volume; and so long for one that is known not to be well. */
+const PATIENCE_MS = 1_000;
+const PATIENCE_SLOW_MS = 100;
+/** Arrivals wait so long for the probe of the volume that failed them: it may hang as they did. */
+const SETTLED_MS = 1_000;
 
 export class VolumeSet {
-  readonly #members: Member[];
+  readonly #members: readonly Member[];
   readonly #hooks: VolumeHooks;
 
   constructor(sources: readonly VolumeSource[], hooks: VolumeHooks) {
     this.#hooks = hooks;
-    this.#members = sources.map((source) => ({
-      source,
-      volume: null,
-      state: 'failed',
-      detail: 'not opened yet',
-      usage: null,
-      goodProbes: 0,
-      probing: null,
-      out: false,
-    }));
+    this.#members = sources.map((source) => new Member(source, hooks));
   }
 
   get names(): readonly VolumeName[] {
-    return this.#members.map((m) => m.source.name);
+    return this.#members.map(({ name }) => name);
   }
 
   /** Opens every volume that can be opened. Never rejects for one that cannot: FOREIGN and LOCKED do, they are mistakes. */
   async open(): Promise<void> {
     const opened: { readonly member: Member; readonly volume: Volume }[] = [];
     for (const member of this.#members) {
-      if (member.out) continue;
-      await this.#attempt(member, async () => {
-        const volume = await member.source.open();
-        member.volume = volume;
-        await this.#hooks.onDeletes(volume);
-        opened.push({ member, volume });
-      });
+      if (member.health.out) continue;
+      const volume = await member.open();
+      if (volume !== null) opened.push({ member, volume });
     }
     // Only now: what one volume says to be deleted may lie in a tray of another.
-    for (const { member, volume } of opened) {
-      await this.#attempt(member, async () => {
-        await this.#hooks.onReturn(volume);
-        member.usage = await volume.usage();
-        this.#healthy(member);
-      });
-    }
+    for (const { member, volume } of opened) await member.serve(volume);
   }
 
   #member(name: VolumeName): Member | undefined {
-    return this.#members.find((m) => m.source.name === name);
-  }
-
-  async #attempt(member: Member, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      const code = codeOf(error);
-      if (code === 'FOREIGN' || code === 'LOCKED' || code === 'INTERNAL') throw error;
-      this.#failed(member, error);
-    }
+    return this.#members.find((member) => member.name === name);
   }
 
   /** The volume, if it can be read now. */
   readable(name: VolumeName): Volume | null {
     const member = this.#member(name);
-    return member === undefined || member.state === 'failed' ? null : member.volume;
+    return member?.health.readable === true ? member.volume : null;
   }
 
   /**
@@ -107,182 +54,101 @@ export class VolumeSet {
    */
   lastResort(name: VolumeName): Volume | null {
     const member = this.#member(name);
-    return member?.state === 'failed' ? member.volume : null;
+    return member?.health.readable === false ? member.volume : null;
   }
 
   /** Volumes that can be listed and read now. */
   readables(): readonly Volume[] {
-    return this.#members.flatMap((m) => (m.state !== 'failed' && m.volume !== null ? [m.volume] : []));
+    return this.#members.flatMap(({ health, volume }) => (health.readable && volume !== null ? [volume] : []));
   }
 
   /**
-   * The healthy volume with most free space that has room for `bytes`, or null.
+   * The healthy volume with most free space that has room for `bytes`; a slow one only when none is healthy; or null.
    * @param intoReserve recalls, the packer and deletes may use the reserve, arrivals may not.
    */
   writable(bytes: number, intoReserve = false): Volume | null {
-    let best: Member | null = null;
-    for (const member of this.#members) {
-      if (member.state !== 'healthy' || member.volume === null || member.usage === null) continue;
-      if (member.usage.bytesFree - (intoReserve ? 0 : reserve(member.usage)) < bytes) continue;
-      if (best?.usage == null || member.usage.bytesFree > best.usage.bytesFree) best = member;
-    }
-    return best?.volume ?? null;
+    return this.#best(bytes, intoReserve)?.volume ?? null;
   }
 
-  /** Whether this volume is healthy and has room for `bytes` more: a tray stays where it is as long as it can. */
+  /** Whether this volume has room for `bytes` more and none does better: a tray stays where it is as long as it can. */
   canTake(name: VolumeName, bytes: number, intoReserve: boolean): boolean {
     const member = this.#member(name);
-    if (member?.state !== 'healthy' || member.usage === null) return false;
-    return member.usage.bytesFree - (intoReserve ? 0 : reserve(member.usage)) >= bytes;
+    if (member === undefined || !hasRoom(member, bytes, intoReserve)) return false;
+    return member.health.state === 'healthy' || this.#best(bytes, intoReserve)?.health.state !== 'healthy';
   }
 
-  /** Whether some healthy volume exists at all: with one, a lack of room is FULL, not a reason to go to the cloud. */
-  anyHealthy(): boolean {
-    return this.#members.some((m) => m.state === 'healthy');
+  #best(bytes: number, intoReserve: boolean): Member | null {
+    let best: Member | null = null;
+    for (const member of this.#members) {
+      if (!hasRoom(member, bytes, intoReserve)) continue;
+      if (best === null || isBetter(member, best)) best = member;
+    }
+    return best;
+  }
+
+  /** Whether some volume that can be written to exists at all: with one, a lack of room is FULL, not a reason to go to the cloud. */
+  anyWritable(): boolean {
+    return this.#members.some(({ health }) => health.writable);
+  }
+
+  /** How long, in milliseconds, a reader waits for the volume before the replicas are asked as well. */
+  patienceMs(name: VolumeName): number {
+    return this.#member(name)?.health.state === 'healthy' ? PATIENCE_MS : PATIENCE_SLOW_MS;
+  }
+
+  /** Tells of a read that was not over within the patience. Returns at once. */
+  lags(name: VolumeName): void {
+    this.#member(name)?.lags(PATIENCE_MS);
   }
 
   /** Tells of an error that a call on this volume gave. Returns at once; a probe decides what it means. */
   report(name: VolumeName, error: unknown): void {
-    const member = this.#member(name);
-    if (member === undefined) return;
-    const code = codeOf(error);
-    if (code === 'FULL') {
-      if (member.usage !== null) member.usage = { ...member.usage, bytesFree: 0 };
-      return;
-    }
-    if (code !== 'UNAVAILABLE' || member.state === 'failed') return;
-    member.state = 'suspect';
-    member.detail = (error as Error).message;
-    void this.#probe(member);
+    this.#member(name)?.report(error);
   }
 
   /** Out of use until `takeIn`, and let go of, so that its disk can be changed. What reads from it goes on elsewhere. */
   async takeOut(name: VolumeName): Promise<void> {
-    const member = this.#member(name);
-    if (member === undefined) return;
-    member.out = true;
-    this.#failed(member, new ArchiveError('UNAVAILABLE', TAKEN_OUT));
-    // A probe that was under way may have found it well.
-    await member.probing;
-    this.#failed(member, new ArchiveError('UNAVAILABLE', TAKEN_OUT));
-    const { volume } = member;
-    member.volume = null;
-    await volume?.close();
+    await this.#member(name)?.takeOut();
   }
 
   /** Looks at it at once, and uses it if it is well. */
   async takeIn(name: VolumeName): Promise<void> {
-    const member = this.#member(name);
-    if (member?.out !== true) return;
-    member.out = false;
-    // The operator's word is the first good probe.
-    member.goodProbes = GOOD_PROBES_TO_RETURN - 1;
-    await this.#probe(member);
+    await this.#member(name)?.takeIn();
   }
 
-  /** Resolves once a reported error of this volume was looked into. Never rejects. */
+  /** Resolves once a reported error of this volume was looked into, after a second at the latest. Never rejects. */
   async settled(name: VolumeName): Promise<void> {
-    await this.#member(name)?.probing;
+    const probing = this.#member(name)?.probing ?? null;
+    if (probing === null) return;
+    const enough = new AbortController();
+    await Promise.race([probing, this.#hooks.clock.sleep(SETTLED_MS, enough.signal).catch(() => undefined)]);
+    enough.abort();
   }
 
   /** Probes every volume once and refreshes what is known of its space. Never rejects. */
   async probe(): Promise<void> {
-    await Promise.all(this.#members.map((m) => this.#probe(m)));
+    await Promise.all(this.#members.map((member) => member.probe()));
   }
 
-  state(): readonly { name: VolumeName; state: VolumeState; detail: string | null; usage: VolumeUsage | null }[] {
-    return this.#members.map((m) => ({ name: m.source.name, state: m.state, detail: m.detail, usage: m.usage }));
+  state(): readonly VolumeView[] {
+    return this.#members.map((member) => member.view());
   }
 
   async close(): Promise<void> {
-    for (const member of this.#members) {
-      await member.probing;
-      await member.volume?.close();
-      member.volume = null;
-      member.state = 'failed';
-      member.detail = 'closed';
-    }
-  }
-
-  #probe(member: Member): Promise<void> {
-    member.probing ??= this.#probeOnce(member).finally(() => {
-      member.probing = null;
-    });
-    return member.probing;
-  }
-
-  async #probeOnce(member: Member): Promise<void> {
-    if (member.out) return;
-    try {
-      if (member.state === 'failed' || member.volume === null) {
-        await this.#tryReturn(member);
-        return;
-      }
-      await member.volume.probe();
-      member.usage = await member.volume.usage();
-      this.#healthy(member);
-    } catch (error) {
-      // A full volume is not a failed one: it reads, and refuses arrivals by its free space.
-      if (codeOf(error) === 'FULL' && member.volume !== null && member.state !== 'failed') {
-        member.usage = await member.volume.usage().catch(() => member.usage);
-        this.#healthy(member);
-        return;
-      }
-      this.#failed(member, error);
-    }
-  }
-
-  /** Opens a failed volume afresh: a new mount has new descriptors, and its identity is checked again. */
-  async #tryReturn(member: Member): Promise<void> {
-    const stale = member.volume;
-    if (stale !== null && (await isInPlace(stale))) {
-      // It stays open for what only it holds, until there is reason to think that it is well.
-      await stale.probe();
-      member.goodProbes += 1;
-      if (member.goodProbes < GOOD_PROBES_TO_RETURN) return;
-    }
-    member.volume = null;
-    await stale?.close();
-    const volume = await member.source.open();
-    try {
-      await volume.probe();
-      member.goodProbes += 1;
-      if (member.goodProbes < GOOD_PROBES_TO_RETURN) {
-        await volume.close();
-        return;
-      }
-      member.state = 'returning';
-      await this.#hooks.onDeletes(volume);
-      await this.#hooks.onReturn(volume);
-      member.usage = await volume.usage();
-      member.volume = volume;
-      this.#healthy(member);
-    } catch (error) {
-      await volume.close();
-      throw error;
-    }
-  }
-
-  #healthy(member: Member): void {
-    member.state = 'healthy';
-    member.detail = null;
-  }
-
-  #failed(member: Member, error: unknown): void {
-    member.state = 'failed';
-    member.goodProbes = 0;
-    member.detail = error instanceof ArchiveError ? error.message : 'an unexpected error: see the log';
+    for (const member of this.#members) await member.close();
   }
 }
 
-/** Whether its path still shows it. What was unmounted is let go of, so that the disk can be mended. */
-async function isInPlace(volume: Volume): Promise<boolean> {
-  try {
-    await volume.usage();
-    return true;
-  } catch {
-    return false;
-  }
+function hasRoom({ health, volume, usage }: Member, bytes: number, intoReserve: boolean): boolean {
+  if (!health.writable || volume === null || usage === null) return false;
+  return usage.bytesFree - (intoReserve ? 0 : reserve(usage)) >= bytes;
+}
+
+/** A healthy one before a slow one, then the one with more room. */
+function isBetter(one: Member, than: Member): boolean {
+  const healthy = one.health.state === 'healthy';
+  if (healthy !== (than.health.state === 'healthy')) return healthy;
+  return (one.usage?.bytesFree ?? 0) > (than.usage?.bytesFree ?? 0);
 }
 
 /** Bytes of a volume that arrivals may not use. */

@@ -1,0 +1,264 @@
+// One volume of the set through its life: opened, probed, failed, let go of, opened again, taken in. What each event means for its state is
+// volume-health.ts; how quick its calls are is pulse.ts.
+import type { Clock } from '../../core/clock.js';
+import { ArchiveError, codeOf } from '../../core/errors.js';
+import type { VolumeName } from '../../core/ids.js';
+import type { Volume, VolumeUsage } from '../../hot/volume.js';
+import type { VolumeState } from '../archive.js';
+import type { ArchiveEvent } from '../context.js';
+import { measured } from './measured-volume.js';
+import { type Latencies, Pulse } from './pulse.js';
+import { VolumeHealth } from './volume-health.js';
+
+export interface VolumeSource {
+  readonly name: VolumeName;
+  /** Opens it, or rejects: UNAVAILABLE when it is missing, FOREIGN when it is another archive's. */
+  readonly open: () => Promise<Volume>;
+}
+
+/** How a volume is taken back in before it is used again. */
+export interface VolumeHooks {
+  /** Reads what its trays say of deletes; of every volume before the arrivals of any. */
+  readonly onDeletes: (volume: Volume) => Promise<void>;
+  /** Recovers its trays. */
+  readonly onReturn: (volume: Volume) => Promise<void>;
+  readonly log: (event: ArchiveEvent) => void;
+  readonly clock: Clock;
+}
+
+export interface VolumeView {
+  readonly name: VolumeName;
+  readonly state: VolumeState;
+  /** Why it is not healthy. */
+  readonly detail: string | null;
+  /** What gets worse with it, before it fails; null when nothing does. */
+  readonly trend: string | null;
+  readonly latencies: Latencies;
+  readonly usage: VolumeUsage | null;
+}
+
+const TAKEN_OUT = 'taken out of use by the operator (filmroom volume return takes it back in)';
+
+export class Member {
+  readonly name: VolumeName;
+  readonly health = new VolumeHealth();
+  readonly #source: VolumeSource;
+  readonly #hooks: VolumeHooks;
+  readonly #pulse: Pulse;
+  #volume: Volume | null = null;
+  #usage: VolumeUsage | null = null;
+  #trend: string | null = null;
+  #probing: Promise<void> | null = null;
+  #told: VolumeState | null = null;
+
+  constructor(source: VolumeSource, hooks: VolumeHooks) {
+    this.name = source.name;
+    this.#source = source;
+    this.#hooks = hooks;
+    this.#pulse = new Pulse(hooks.clock);
+  }
+
+  /** As it was opened last; also while it is failed and still in its place. */
+  get volume(): Volume | null {
+    return this.#volume;
+  }
+
+  get usage(): VolumeUsage | null {
+    return this.#usage;
+  }
+
+  /** The probe that is under way. */
+  get probing(): Promise<void> | null {
+    return this.#probing;
+  }
+
+  view(): VolumeView {
+    return {
+      name: this.name,
+      state: this.health.state,
+      detail: this.health.detail,
+      trend: this.#trend,
+      latencies: this.#pulse.latencies(),
+      usage: this.#usage,
+    };
+  }
+
+  /** At a start: opens it, for `serve` to follow. Resolves with null where it could not be had; a mistake (FOREIGN, LOCKED) rejects. */
+  async open(): Promise<Volume | null> {
+    return this.#attempt(async () => {
+      const volume = await this.#openSource();
+      this.#volume = volume;
+      await this.#hooks.onDeletes(volume);
+      return volume;
+    });
+  }
+
+  /** Recovers what was opened, then uses it. */
+  async serve(volume: Volume): Promise<void> {
+    await this.#attempt(async () => {
+      await this.#hooks.onReturn(volume);
+      this.#usage = await volume.usage();
+      this.#serves();
+    });
+  }
+
+  async #attempt<T>(work: () => Promise<T>): Promise<T | null> {
+    try {
+      return await work();
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'FOREIGN' || code === 'LOCKED' || code === 'INTERNAL') throw error;
+      this.#failed(error);
+      return null;
+    }
+  }
+
+  async #openSource(): Promise<Volume> {
+    return measured(await this.#source.open(), this.#pulse);
+  }
+
+  /** An error that a call on it gave. Returns at once; a probe decides what it means. */
+  report(error: unknown): void {
+    const code = codeOf(error);
+    if (code === 'FULL') {
+      if (this.#usage !== null) this.#usage = { ...this.#usage, bytesFree: 0 };
+      return;
+    }
+    if (code !== 'UNAVAILABLE' || !this.health.suspected((error as Error).message)) return;
+    this.#tell();
+    void this.probe();
+  }
+
+  /** A call that is not over after `ms`. Returns at once. */
+  lags(ms: number): void {
+    if (this.health.state !== 'healthy') return;
+    this.health.lags(`a read was not over after ${ms} ms`);
+    this.#tell();
+    void this.probe();
+  }
+
+  async takeOut(): Promise<void> {
+    this.health.takeOut(TAKEN_OUT);
+    // A probe that was under way may have found it well.
+    await this.#probing;
+    this.health.takeOut(TAKEN_OUT);
+    this.#tell();
+    await this.#letGo();
+  }
+
+  async takeIn(): Promise<void> {
+    if (!this.health.out) return;
+    this.health.takeIn();
+    await this.probe();
+  }
+
+  async close(): Promise<void> {
+    await this.#probing;
+    await this.#letGo();
+    this.health.close();
+  }
+
+  async #letGo(): Promise<void> {
+    const volume = this.#volume;
+    this.#volume = null;
+    await volume?.close();
+  }
+
+  /** Looks at it once: never rejects, and never twice at a time. */
+  probe(): Promise<void> {
+    this.#probing ??= this.#probe().finally(() => {
+      this.#probing = null;
+    });
+    return this.#probing;
+  }
+
+  async #probe(): Promise<void> {
+    if (this.health.out) return;
+    try {
+      if (!this.health.readable || this.#volume === null) {
+        await this.#tryReturn();
+        return;
+      }
+      await this.#volume.probe();
+      this.#usage = await this.#volume.usage();
+      this.#serves();
+    } catch (error) {
+      // A full volume is not a failed one: it reads, and refuses arrivals by its free space.
+      if (codeOf(error) === 'FULL' && this.#volume !== null && this.health.readable) {
+        this.#usage = await this.#volume.usage().catch(() => this.#usage);
+        this.#serves();
+        return;
+      }
+      this.#failed(error);
+    }
+  }
+
+  /** Opens a failed volume afresh: a new mount has new descriptors, and its identity is checked again. */
+  async #tryReturn(): Promise<void> {
+    const { clock } = this.#hooks;
+    const stale = this.#volume;
+    if (stale !== null && (await isInPlace(stale))) {
+      // It stays open for what only it holds, until there is reason to think that it is well.
+      await stale.probe();
+      if (this.health.probedWell(clock.monotonicMs()) === 'wait') return;
+    }
+    await this.#letGo();
+    const volume = await this.#openSource();
+    try {
+      await volume.probe();
+      if (this.health.probedWell(clock.monotonicMs()) === 'wait') {
+        await volume.close();
+        return;
+      }
+      this.health.returning();
+      this.#tell();
+      await this.#hooks.onDeletes(volume);
+      await this.#hooks.onReturn(volume);
+      this.#usage = await volume.usage();
+      this.#volume = volume;
+      this.#serves();
+    } catch (error) {
+      await volume.close();
+      throw error;
+    }
+  }
+
+  #serves(): void {
+    const { slow, trend } = this.#pulse.look();
+    this.health.serves(slow);
+    this.#tell();
+    if ((trend === null) !== (this.#trend === null)) {
+      const detail = `${this.name}: ${trend ?? 'as usual again'}`;
+      this.#hooks.log({ level: trend === null ? 'info' : 'warn', event: 'volume-trend', detail });
+    }
+    this.#trend = trend;
+  }
+
+  #failed(error: unknown): void {
+    const why = error instanceof ArchiveError ? error.message : 'an unexpected error: see the log';
+    this.health.failed(this.#hooks.clock.monotonicMs(), why);
+    this.#tell();
+  }
+
+  /** Of a change of state, once. */
+  #tell(): void {
+    const { state, detail } = this.health;
+    if (this.#told === state) return;
+    const first = this.#told === null;
+    this.#told = state;
+    if (first && state === 'healthy') return;
+    const level = state === 'healthy' || state === 'returning' ? 'info' : 'warn';
+    const why = detail === null ? '' : `: ${detail}`;
+    this.#hooks.log({ level, event: 'volume-state', detail: `${this.name} is ${state}${why}` });
+  }
+}
+
+/** Whether its path still shows it. What was unmounted is let go of, so that the disk can be mended. */
+async function isInPlace(volume: Volume): Promise<boolean> {
+  try {
+    await volume.usage();
+    return true;
+  } catch {
+    return false;
+  }
+}
