@@ -5,7 +5,6 @@ import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { VolumeName } from '../../core/ids.js';
 import type { Volume, VolumeUsage } from '../../hot/volume.js';
 import type { VolumeState } from '../archive.js';
-import type { ArchiveEvent } from '../context.js';
 import { measured } from './measured-volume.js';
 import { type Latencies, Pulse } from './pulse.js';
 import { VolumeHealth } from './volume-health.js';
@@ -16,13 +15,20 @@ export interface VolumeSource {
   readonly open: () => Promise<Volume>;
 }
 
+/** A change of state, or a trend that begins or ends. */
+export interface VolumeEvent {
+  readonly level: 'info' | 'warn';
+  readonly event: 'volume-state' | 'volume-trend';
+  readonly detail: string;
+}
+
 /** How a volume is taken back in before it is used again. */
 export interface VolumeHooks {
   /** Reads what its trays say of deletes; of every volume before the arrivals of any. */
   readonly onDeletes: (volume: Volume) => Promise<void>;
   /** Recovers its trays. */
   readonly onReturn: (volume: Volume) => Promise<void>;
-  readonly log: (event: ArchiveEvent) => void;
+  readonly log: (event: VolumeEvent) => void;
   readonly clock: Clock;
 }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.js';
 import { ArchiveError } from '../../core/errors.js';
 import { parseVolumeName } from '../../core/ids.js';
 import { MemoryVolume } from '../../hot/memory-volume.js';
-import type { ArchiveEvent } from '../context.js';
+import type { VolumeEvent } from './member.js';
 import { VolumeSet } from './volume-set.js';
 
 const A = parseVolumeName('a');
@@ -16,7 +16,7 @@ let nowMs = 0;
 /** What one read of volume a takes. */
 let readMs = 1;
 const clock: Clock = { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: async () => undefined };
-let events: ArchiveEvent[];
+let events: VolumeEvent[];
 let disks: { readonly a: MemoryVolume; readonly b: MemoryVolume };
 let set: VolumeSet;
 
@@ -118,7 +118,7 @@ describe('a volume that fails again and again', () => {
     }
     // Looked at where it lies and then on a fresh open: the first good probe is two.
     expect(probes).toEqual([1, 1, 2, 4].map((least) => expect.toSatisfy((n: number) => n >= least && n <= 2 * least)));
-    const told = events.filter(({ event }) => event === 'volume-state').map(({ detail }) => detail?.split(':')[0]);
+    const told = events.filter(({ event }) => event === 'volume-state').map(({ detail }) => detail.split(':')[0]);
     expect(told.filter((detail) => detail === 'a is failed')).toHaveLength(4);
     expect(told.filter((detail) => detail === 'a is healthy')).toHaveLength(4);
   });
