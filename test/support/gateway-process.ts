@@ -16,6 +16,10 @@ export const CLI = fileURLToPath(new URL('../../tools/filmroom.cjs', import.meta
 export class GatewayProcess {
   readonly dir: string;
   readonly url: string;
+  /** Of the next start, over this process's own. */
+  environment: Readonly<Record<string, string>> = {};
+  /** What the next start runs the server by: words before the command (`ip netns exec NAME`). */
+  wrapper: readonly string[] = [];
   #child: ChildProcess | null = null;
   #output = '';
 
@@ -53,8 +57,10 @@ export class GatewayProcess {
     // A second one would leave the first to nobody: it answers on the same port, and is never ended.
     if (this.#child !== null) throw new Error('the gateway runs already');
     this.#output = '';
-    const child = spawn(process.execPath, [CLI, 'serve', '--config', this.configPath, ...options], {
+    const words = [...this.wrapper, process.execPath, CLI, 'serve', '--config', this.configPath, ...options];
+    const child = spawn(words[0] ?? process.execPath, words.slice(1), {
       cwd: this.dir,
+      env: { ...process.env, ...this.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;

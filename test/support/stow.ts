@@ -62,9 +62,11 @@ function parseAnswer(text: string): Pick<StowAnswer, 'stored' | 'failed' | 'othe
 export async function retrieve(
   url: string,
   { study, series, sop }: { readonly study: string; readonly series: string; readonly sop: string },
+  signal?: AbortSignal,
 ): Promise<Buffer> {
   const response = await fetch(`${url}/dicomweb/studies/${study}/series/${series}/instances/${sop}`, {
     headers: { accept: 'application/dicom; transfer-syntax=*' },
+    signal: signal ?? null,
   });
   if (response.status !== 200) throw new Error(`retrieve answered ${response.status}: ${await response.text()}`);
   return Buffer.from(await response.arrayBuffer());

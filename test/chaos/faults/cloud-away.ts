@@ -1,0 +1,101 @@
+// Clouds that are away, one or all of them: killed, frozen, refusing.
+import type { Misbehaviour } from '../../support/chaos-proxy.js';
+import type { Fault } from '../fault.js';
+import { type Outage, outage, replicaSign } from '../outage.js';
+import type { Site } from '../site.js';
+
+const cloud = (one: Omit<Outage, 'kind' | 'stage' | 'needs'>): Fault =>
+  outage({ kind: 'cloud', stage: 'clouds', needs: ['rgw'], ...one });
+
+/** The first `count` clouds do this. */
+async function misbehave(site: Site, count: number, fault: Misbehaviour): Promise<() => Promise<void>> {
+  const proxies = site.parts.proxies.slice(0, count);
+  for (const proxy of proxies) await proxy.misbehave(fault);
+  return async () => {
+    for (const proxy of proxies) await proxy.behave();
+  };
+}
+
+const OTHERS = 'the other two serve; what it is owed is paid when it is back';
+
+export const cloudAwayFaults: readonly Fault[] = [
+  cloud({
+    name: 'One object store is killed',
+    number: null,
+    means: 'SIGKILL of the S3 server',
+    expected: OTHERS,
+    inject: async ({ parts }) => {
+      const site = parts.rgw?.sites[0];
+      await site?.stop();
+      return () => site?.start();
+    },
+    sign: replicaSign,
+  }),
+  cloud({
+    name: 'One object store is frozen',
+    number: null,
+    means: 'SIGSTOP of the S3 server: connections stay open',
+    expected: OTHERS,
+    inject: ({ parts }) => {
+      const site = parts.rgw?.sites[1];
+      site?.pause();
+      return () => site?.resume();
+    },
+    sign: replicaSign,
+  }),
+  cloud({
+    name: 'One object store refuses the credentials',
+    number: 48,
+    means: 'it answers 403 ExpiredToken',
+    expected: `unavailable, not empty; ${OTHERS}`,
+    inject: (site) => misbehave(site, 1, { name: 'refuse', status: 403, code: 'ExpiredToken' }),
+    sign: (view) => {
+      const [replica] = view.replicas;
+      return replica?.state === 'unavailable' && /ExpiredToken/.test(replica.detail ?? '')
+        ? 'r1 unavailable, and why'
+        : null;
+    },
+  }),
+  cloud({
+    name: 'One object store says that the clocks differ',
+    number: 52,
+    means: 'it answers 403 RequestTimeTooSkewed',
+    expected: `said by name; ${OTHERS}`,
+    inject: (site) => misbehave(site, 1, { name: 'refuse', status: 403, code: 'RequestTimeTooSkewed' }),
+    sign: (view) => {
+      const [replica] = view.replicas;
+      return /NTP/.test(replica?.detail ?? '') ? 'r1 unavailable, told to look at NTP' : null;
+    },
+  }),
+  cloud({
+    name: 'One object store takes requests and never answers',
+    number: 53,
+    means: 'proxy holds every request',
+    expected: OTHERS,
+    inject: (site) => misbehave(site, 1, { name: 'hang' }),
+    sign: replicaSign,
+  }),
+  cloud({
+    name: 'One object store is 100 times slower',
+    number: 54,
+    means: 'proxy: each answer 700 ms later',
+    expected: 'the faster ones are asked; nobody waits for it',
+    inject: (site) => misbehave(site, 1, { name: 'latency', ms: 700 }),
+    lastsMs: 3_000,
+  }),
+  cloud({
+    name: 'All object stores ask to slow down',
+    number: 47,
+    means: 'they answer 503 SlowDown to every sixth request',
+    expected: 'waited out; nothing fails',
+    inject: (site) => {
+      const storms = site.parts.proxies.map((proxy) =>
+        proxy.misbehave({ name: 'refuse', status: 503, code: 'SlowDown' }, { share: 0.15 }),
+      );
+      return Promise.all(storms).then(() => async () => {
+        for (const proxy of site.parts.proxies) await proxy.behave();
+      });
+    },
+    lastsMs: 3_000,
+  }),
+];

@@ -1,0 +1,73 @@
+// Runs faults: one server for those of a stage in a row, the stages beside one another, since most of it is waiting. A server that is not
+// whole again after a fault is not used for the next.
+import type { Fault, Row, StageName } from './fault.js';
+import { lacks } from './needs.js';
+import type { Site } from './site.js';
+import { makeSite, SharedClouds } from './stages.js';
+import { skippedRow, tryFault } from './try-fault.js';
+
+export interface RunOptions {
+  /** Stages at once. */
+  readonly lanes: number;
+  readonly onRow?: (row: Row) => void;
+}
+
+export class LibraryRun {
+  readonly #rows = new Map<Fault, Promise<Row>>();
+  readonly #clouds = new SharedClouds();
+  #ended: Promise<unknown> = Promise.resolve();
+
+  /** Begins at once. */
+  constructor(faults: readonly Fault[], { lanes, onRow = () => undefined }: RunOptions) {
+    const stages = [...new Set(faults.map(({ stage }) => stage))];
+    const waiting = stages.map((stage) => () => this.#runStage(stage, faults, onRow));
+    const settle = new Map<Fault, (row: Promise<Row>) => void>();
+    for (const fault of faults) this.#rows.set(fault, new Promise((resolve) => settle.set(fault, resolve)));
+    this.#settle = settle;
+    const lane = async () => {
+      for (let work = waiting.shift(); work !== undefined; work = waiting.shift()) await work();
+    };
+    this.#ended = Promise.all(Array.from({ length: lanes }, lane));
+  }
+
+  readonly #settle: ReadonlyMap<Fault, (row: Promise<Row>) => void>;
+
+  /** What became of one of them, once it has been tried. */
+  row(fault: Fault): Promise<Row> {
+    return this.#rows.get(fault) ?? Promise.reject(new Error(`${fault.name} is not in this run`));
+  }
+
+  async close(): Promise<void> {
+    await this.#ended;
+    await this.#clouds.close();
+  }
+
+  async #runStage(stage: StageName, faults: readonly Fault[], onRow: (row: Row) => void): Promise<void> {
+    let shared: Site | null = null;
+    for (const fault of faults.filter((one) => one.stage === stage)) {
+      const missing = lacks(fault);
+      let row: Row;
+      if (missing !== null) row = skippedRow(fault, missing);
+      else {
+        const site: Site | Error =
+          (fault.alone ? null : shared) ?? (await makeSite(stage, this.#clouds).catch(asError));
+        if (site instanceof Error) row = { ...skippedRow(fault, ''), skipped: null, problems: [site.message] };
+        else {
+          row = await tryFault(fault, site);
+          if (!fault.alone) shared = site;
+          if (fault.alone || row.problems.length > 0) {
+            await site.close();
+            if (shared === site) shared = null;
+          }
+        }
+      }
+      onRow(row);
+      this.#settle.get(fault)?.(Promise.resolve(row));
+    }
+    if (shared !== null) await shared.close();
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

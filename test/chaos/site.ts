@@ -1,0 +1,194 @@
+// A real server with studies in it, and what may be done to it from outside: its disks, its replicas, the proxies before its clouds, its
+// process. Many faults are tried at one site in a row; after each it must be whole again, down to the byte.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type PhantomInstance, phantomStudies } from '../../dicom/phantom/phantom.js';
+import type { StatusView } from '../../gateway/admin/status.js';
+import type { RepairReport, ScrubReport } from '../../tiering/archive/reports.js';
+import { sha256Of } from '../e2e/gateway-clients.js';
+import type { ChaosProxy } from '../support/chaos-proxy.js';
+import type { GatewayProcess, JobAnswer } from '../support/gateway-process.js';
+import type { NbdDisk } from '../support/nbd-disk.js';
+import type { Rgw } from '../support/rgw.js';
+import { retrieve, stow } from '../support/stow.js';
+
+export interface SiteParts {
+  readonly gateway: GatewayProcess;
+  /** Folders of directory replicas, in order. */
+  readonly folders: readonly string[];
+  readonly rgw: Rgw | null;
+  /** One before each cloud. */
+  readonly proxies: readonly ChaosProxy[];
+  /** What the volume and the index lie on. */
+  readonly disks: { readonly volume: NbdDisk; readonly index: NbdDisk } | null;
+  /** Undoes what was made, after the server is gone. Each may be called however far its making came. */
+  readonly undo: readonly (() => Promise<void> | void)[];
+}
+
+const COMPARED_AT_ONCE = 4;
+const REPAIR_MS_MAX = 60_000;
+
+export class Site {
+  readonly parts: SiteParts;
+  /** Evicted: on replicas alone. */
+  cold: readonly PhantomInstance[] = [];
+  /** On the volume and on replicas. */
+  hot: readonly PhantomInstance[] = [];
+  /** Everything else that was acknowledged. */
+  readonly stored: PhantomInstance[] = [];
+  readonly #phantoms: Generator<PhantomInstance, never>;
+
+  constructor(parts: SiteParts, seed: number) {
+    this.parts = parts;
+    this.#phantoms = endless(seed);
+  }
+
+  get gateway(): GatewayProcess {
+    return this.parts.gateway;
+  }
+
+  get url(): string {
+    return this.gateway.url;
+  }
+
+  /** The volume's folder. */
+  get volume(): string {
+    return `${this.gateway.dir}/disk/volume`;
+  }
+
+  get index(): string {
+    return `${this.gateway.dir}/index`;
+  }
+
+  get protectedCount(): number {
+    return this.cold.length + this.hot.length;
+  }
+
+  /** The protected instances in turn, cold ones and hot ones. */
+  protectedOne(at: number): PhantomInstance {
+    const from = at % 2 === 0 ? this.cold : this.hot;
+    const one = from[Math.floor(at / 2) % Math.max(1, from.length)];
+    if (one === undefined) throw new Error('the site is empty');
+    return one;
+  }
+
+  /** One that was never sent. */
+  nextPhantom(): PhantomInstance {
+    return this.#phantoms.next().value;
+  }
+
+  /** The proxy before a cloud. */
+  proxy(at: number): ChaosProxy {
+    const proxy = this.parts.proxies[at];
+    if (proxy === undefined) throw new Error('the site has no such cloud');
+    return proxy;
+  }
+
+  folder(at: number): string {
+    const folder = this.parts.folders[at];
+    if (folder === undefined) throw new Error('the site has no such directory replica');
+    return folder;
+  }
+
+  get disks(): NonNullable<SiteParts['disks']> {
+    if (this.parts.disks === null) throw new Error('the site has no disks of its own');
+    return this.parts.disks;
+  }
+
+  /** Two studies that are cold, and one that is hot and protected. */
+  async fill(): Promise<void> {
+    const phantoms = [...phantomStudies({ seed: 3, studies: 3, slices: 4, shrink: 8 })];
+    const [first, second] = [...new Set(phantoms.map(({ study }) => study))];
+    this.cold = phantoms.filter(({ study }) => study === first || study === second);
+    this.hot = phantoms.filter(({ study }) => study !== first && study !== second);
+    await this.store(this.cold);
+    await this.job('migrate', { all: true });
+    await this.store(this.hot);
+    await this.job('migrate', { all: true, keepHot: true });
+  }
+
+  async store(phantoms: readonly PhantomInstance[]): Promise<void> {
+    const answer = await stow(
+      this.url,
+      phantoms.map(({ bytes }) => bytes),
+    );
+    if (answer.status !== 200) throw new Error(`store answered ${answer.status}: ${answer.text.slice(0, 300)}`);
+  }
+
+  /** Runs a job to its end; rejects unless all of it was done. */
+  async job(kind: string, body: Record<string, unknown> = {}): Promise<JobAnswer> {
+    const answer = await this.gateway.job(kind, body);
+    if (answer.state !== 'done') throw new Error(`${kind} ended ${answer.state}: ${JSON.stringify(answer.report)}`);
+    return answer;
+  }
+
+  async scrub(deep = true): Promise<ScrubReport> {
+    return (await this.gateway.job('scrub', { deep })).report as unknown as ScrubReport;
+  }
+
+  async repair(): Promise<RepairReport> {
+    return (await this.gateway.job('repair', {})).report as unknown as RepairReport;
+  }
+
+  /** What `filmroom status --json` says; null where it does not answer. */
+  async view(): Promise<StatusView | null> {
+    try {
+      const answer = await fetch(`${this.url}/admin/api/status`, { signal: AbortSignal.timeout(10_000) });
+      return answer.ok ? ((await answer.json()) as StatusView) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Ready, every volume and replica well, arrivals to the volume. */
+  async whole(): Promise<boolean> {
+    const ready = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(10_000) }).catch(() => null);
+    const view = ready?.ok === true ? await this.view() : null;
+    if (view === null || view.ingest !== 'volume' || view.audit.state === 'failing') return false;
+    return (
+      view.volumes.every(({ state }) => state === 'healthy') &&
+      view.replicas.every(({ state }) => state === 'available')
+    );
+  }
+
+  /** Those that do not come back as they were sent, and how. */
+  async compare(phantoms: readonly PhantomInstance[]): Promise<string[]> {
+    const bad: string[] = [];
+    const left = [...phantoms];
+    const reader = async () => {
+      for (let one = left.pop(); one !== undefined; one = left.pop()) {
+        const got = await retrieve(this.url, one).then(sha256Of, (error: unknown) => String(error).slice(0, 100));
+        if (got !== sha256Of(one.bytes)) bad.push(`${one.fileName}: ${got}`);
+      }
+    };
+    await Promise.all(Array.from({ length: COMPARED_AT_ONCE }, reader));
+    return bad;
+  }
+
+  /** Everything that was ever acknowledged, all of it in the quorum's hands, and nothing that a deep scrub finds. */
+  async verify(stored: readonly PhantomInstance[]): Promise<string[]> {
+    const problems = (await this.compare([...this.cold, ...this.hot, ...stored])).map((bad) => `changed: ${bad}`);
+    const deadline = performance.now() + REPAIR_MS_MAX;
+    for (;;) {
+      const { failures } = await this.repair();
+      const { findings, unavailable } = await this.scrub();
+      const damage = findings.filter(({ fault }) => fault !== 'unknown');
+      if (failures.length + damage.length + unavailable.length === 0) return problems;
+      if (performance.now() < deadline) {
+        await sleep(500);
+        continue;
+      }
+      const said = [...failures.map(({ code }) => code), ...damage.map((one) => `${one.fault} at ${one.where}`)];
+      return [...problems, `not mended: ${[...said, ...unavailable].slice(0, 5).join(', ')}`];
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.gateway.kill();
+    for (const undo of [...this.parts.undo].reverse()) await undo();
+    await this.gateway.destroy();
+  }
+}
+
+function* endless(seed: number): Generator<PhantomInstance, never> {
+  for (let next = seed; ; next += 1) yield* phantomStudies({ seed: next, studies: 3, slices: 3, shrink: 16 });
+}
