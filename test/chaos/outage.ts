@@ -4,7 +4,7 @@ import type { Allowed, Fault } from './fault.js';
 import type { Site } from './site.js';
 import type { Trial } from './trial.js';
 
-type Undo = () => Promise<unknown> | unknown;
+type Undo = () => unknown;
 
 export interface Outage extends Pick<Fault, 'name' | 'number' | 'kind' | 'means' | 'expected' | 'stage' | 'needs'> {
   readonly mayFail?: Allowed;
@@ -36,11 +36,14 @@ export function outage(one: Outage): Fault {
       }
       await trial.lasts(one.lastsMs);
       await meanwhile?.(trial);
+      if (sign === undefined && (await site.whole())) trial.say('all was well meanwhile');
     } finally {
       await undo();
       trial.mark();
     }
-    await trial.recovered(async () => (await site.whole()) && ((await well?.(site)) ?? true));
+    const whole = async () => (await site.whole()) && ((await well?.(site)) ?? true);
+    if (sign === undefined) await trial.waits(whole);
+    else await trial.recovered(whole);
     // Whoever asks next is served as ever.
     await trial.lasts(0);
   };

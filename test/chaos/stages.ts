@@ -62,11 +62,9 @@ export async function makeSite(stage: StageName, clouds: SharedClouds): Promise<
 }
 
 const STAGES: Readonly<Record<StageName, (clouds: SharedClouds) => Promise<SiteParts>>> = {
-  plain: async () => {
-    const gateway = await GatewayProcess.prepare(configOf(inFolders));
-    mkdirSync(join(gateway.dir, 'disk'));
-    return { ...partsOf(gateway), folders: FOLDERS.map((folder) => join(gateway.dir, folder)) };
-  },
+  plain,
+  // The same, beside it, for what takes its time.
+  patient: plain,
 
   disks: async () => {
     const gateway = await GatewayProcess.prepare(configOf(inFolders));
@@ -100,6 +98,12 @@ const STAGES: Readonly<Record<StageName, (clouds: SharedClouds) => Promise<SiteP
     return { ...partsOf(gateway), rgw, proxies, undo };
   },
 };
+
+async function plain(): Promise<SiteParts> {
+  const gateway = await GatewayProcess.prepare(configOf(inFolders));
+  mkdirSync(join(gateway.dir, 'disk'));
+  return { ...partsOf(gateway), folders: FOLDERS.map((folder) => join(gateway.dir, folder)) };
+}
 
 function partsOf(gateway: GatewayProcess): SiteParts {
   return { gateway, folders: [], rgw: null, proxies: [], disks: null, undo: [] };

@@ -53,6 +53,11 @@ export class Trial {
     this.#recoverMs = performance.now() - this.#since;
   }
 
+  /** The same of what need not have been unwell. */
+  async waits(well: () => Promise<boolean>, msMax = 90_000): Promise<void> {
+    await this.#until('not well', async () => ((await well()) ? '' : null), msMax);
+  }
+
   /** What was expected, or the attempt ends. */
   expect(holds: boolean, what: string): void {
     if (!holds) throw new Error(what);
