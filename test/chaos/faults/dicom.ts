@@ -104,7 +104,13 @@ function acceptance(number: number): Fault[] {
   ];
 }
 
-const HOSTILE_NAMES = ['<script>alert(1)</script>', '"\\"\\', 'A\r\nSet-Cookie: x', 'A\x1b$B\x1b$)C\x1b', '\xff\xfe\xc3\x28'];
+const HOSTILE_NAMES = [
+  '<script>alert(1)</script>',
+  '"\\"\\',
+  'A\r\nSet-Cookie: x',
+  'A\x1b$B\x1b$)C\x1b',
+  '\xff\xfe\xc3\x28',
+];
 
 const names = input({
   name: 'Hostile text in names',
@@ -115,7 +121,11 @@ const names = input({
   send: async (site) => {
     const seen = new Set<string>();
     for (const name of HOSTILE_NAMES) {
-      const bytes = instance([element(0x00080005, 'CS', 'ISO_IR 192'), element(0x00100010, 'PN', name), element(0x00104000, 'LT', name)]);
+      const bytes = instance([
+        element(0x00080005, 'CS', 'ISO_IR 192'),
+        element(0x00100010, 'PN', name),
+        element(0x00104000, 'LT', name),
+      ]);
       const answer = await stow(site.url, [bytes]);
       const metadata = await get(`${site.url}/dicomweb/studies/1.2/metadata`, 'application/dicom+json');
       const rows = (await metadata.json()) as unknown[];

@@ -12,7 +12,10 @@ function instanceOf(site: Site): string {
   return `/dicomweb/studies/${study}/series/${series}/instances/${sop}`;
 }
 
-const asking = (site: Site, path: string, headers: Record<string, string> = {}) => () => fetch(site.url + path, { headers });
+const asking =
+  (site: Site, path: string, headers: Record<string, string> = {}) =>
+  () =>
+    fetch(site.url + path, { headers });
 
 const LINK_KEY = 'a key of at least thirty-two characters';
 
@@ -80,7 +83,12 @@ export const questionFaults: readonly Fault[] = [
     means: '900 wildcards, SQL in a name, limit=1000000000, an unknown tag',
     expected: 'answered in bounded time, nothing but what matches',
     send: async (site) => {
-      const queries = [`PatientName=${'*'.repeat(900)}`, "PatientName=';%20DROP%20TABLE%20studies;%20--", 'limit=1000000000', 'NoSuchTag=1'];
+      const queries = [
+        `PatientName=${'*'.repeat(900)}`,
+        "PatientName=';%20DROP%20TABLE%20studies;%20--",
+        'limit=1000000000',
+        'NoSuchTag=1',
+      ];
       return statuses(queries.map((query) => asking(site, `/dicomweb/studies?${query}`)));
     },
     wants: /^200, 204$/,
@@ -92,7 +100,15 @@ export const questionFaults: readonly Fault[] = [
     expected: '400 before anything is asked',
     send: async (site) => {
       const paths = [
-        ...['%2e%2e%2fetc', '%2E%2e%2Fetc%2Fpasswd/metadata', '../../etc/passwd', '1.2%00', '1.2.3%2', '1..2', `${'1.'.repeat(33)}1`],
+        ...[
+          '%2e%2e%2fetc',
+          '%2E%2e%2Fetc%2Fpasswd/metadata',
+          '../../etc/passwd',
+          '1.2%00',
+          '1.2.3%2',
+          '1..2',
+          `${'1.'.repeat(33)}1`,
+        ],
         `1.2/series/1.2/instances/1.2/frames/${'1,'.repeat(5_900)}1`,
       ];
       const seen = new Set<string>();
@@ -127,7 +143,11 @@ export const questionFaults: readonly Fault[] = [
         ];
         const path = `${guarded.url}/dicomweb/studies/${one.study}/metadata`;
         const ask = (value: string) => () => fetch(path, { headers: { authorization: `Bearer ${value}` } });
-        const refused = await statuses([...bad.map(ask), () => fetch(path), () => fetch(`${path}?access_token=${right}`)]);
+        const refused = await statuses([
+          ...bad.map(ask),
+          () => fetch(path),
+          () => fetch(`${path}?access_token=${right}`),
+        ]);
         return `${refused}; other study ${await statuses([ask(right)])}`;
       } finally {
         await guarded.destroy();

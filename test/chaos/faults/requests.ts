@@ -18,7 +18,12 @@ const studyOf = (number: number) => `2.25.7${number}`;
 /** A small CT slice. */
 export function slice(study: string, at: number, note = ''): Buffer {
   const pixels = nativeImage({ rows: 10, columns: 10, bits: 16, frames: 2, pixels: Buffer.alloc(400, at) });
-  return buildPart10({ study, series: `${study}.1`, sop: `${study}.1.${at}`, elements: [['00081030', 'LO', note], ...pixels] });
+  return buildPart10({
+    study,
+    series: `${study}.1`,
+    sop: `${study}.1.${at}`,
+    elements: [['00081030', 'LO', note], ...pixels],
+  });
 }
 
 function post(site: Site, headers: Record<string, string>, body: Uint8Array): Promise<Response> {
@@ -51,7 +56,10 @@ export const requestFaults: readonly Fault[] = [
     stage: 'patient',
     send: async (site) => {
       const before = await site.gateway.residentBytes();
-      const came = await exchange(site, `${storeHead(site, [`Content-Type: ${STOW_TYPE}`, 'Content-Length: 4294967296'])}0123456789`);
+      const came = await exchange(
+        site,
+        `${storeHead(site, [`Content-Type: ${STOW_TYPE}`, 'Content-Length: 4294967296'])}0123456789`,
+      );
       const grown = (await site.gateway.residentBytes()) - before;
       return `${statusOf(came)}; memory ${grown < 150 * 2 ** 20 ? 'as before' : 'grown'}`;
     },
@@ -103,7 +111,8 @@ export const requestFaults: readonly Fault[] = [
     expected: '415 before it is read',
     send: (site) => {
       const bomb = gzipSync(Buffer.alloc(2 ** 28));
-      const send = (encoding: string) => () => post(site, { 'content-type': STOW_TYPE, 'content-encoding': encoding }, bomb);
+      const send = (encoding: string) => () =>
+        post(site, { 'content-type': STOW_TYPE, 'content-encoding': encoding }, bomb);
       return statuses(['gzip', 'deflate', 'br'].map(send));
     },
     wants: /^415$/,
@@ -254,7 +263,9 @@ export const requestFaults: readonly Fault[] = [
       const headers = { 'content-type': METADATA_TYPE('application/dicom+json'), accept: 'application/dicom+json' };
       const stored = await post(site, headers, partsBody([{ type: 'application/dicom+json', body: note }]));
       await stored.arrayBuffer();
-      const found = await statuses(['__proto__', 'constructor'].map((name) => () => fetch(`${site.url}/dicomweb/studies?${name}=1`)));
+      const found = await statuses(
+        ['__proto__', 'constructor'].map((name) => () => fetch(`${site.url}/dicomweb/studies?${name}=1`)),
+      );
       return `store ${stored.status}, ${await takeAway(site, study)} stored; search ${found}`;
     },
     wants: /^store (4\d\d, 0|200, 1) stored; search 200$/,
