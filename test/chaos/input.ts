@@ -62,7 +62,7 @@ export async function statuses(requests: readonly (() => Promise<Response>)[]): 
     await answer.arrayBuffer();
     seen.add(answer.status);
   }
-  return [...seen].sort().join(', ');
+  return [...seen].sort((a, b) => a - b).join(', ');
 }
 
 /** How many instances of a study are found; it is deleted then. */
