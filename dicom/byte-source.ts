@@ -6,8 +6,9 @@ export interface ByteSource {
   /** Bytes in all. */
   readonly size: number;
   /**
-   * The bytes `[start, end)`, exactly; `0 <= start <= end <= size`. The answer may share memory with the source and is not
-   * written to. Throws when they cannot be read.
+   * The bytes from `start` to `end`, or to any place from `least` on (more than `least` is only a page read ahead);
+   * `0 <= start <= least <= end <= size`. The answer may share memory with the source and is not written to. Throws when they
+   * cannot be read.
    */
-  read(start: number, end: number): Uint8Array;
+  read(start: number, end: number, least: number): Uint8Array;
 }

@@ -43,13 +43,13 @@ export class ByteWindow {
     if (start >= this.#start && start + count <= this.#end) return start - this.#start;
     invariant(this.#source !== null, 'the DICOM scanner reads inside of its bytes');
     const end = Math.min(this.size, start + Math.max(count, page));
-    const loaded = this.#source.read(start, end);
-    if (loaded.length !== end - start) {
+    const loaded = this.#source.read(start, end, start + count);
+    if (loaded.length < count || loaded.length > end - start) {
       throw new ArchiveError('UNAVAILABLE', `the bytes ${start} to ${end} of an instance could not be read whole`);
     }
     this.bytes = fastBuffer(loaded);
     this.#start = start;
-    this.#end = end;
+    this.#end = start + loaded.length;
     return 0;
   }
 }

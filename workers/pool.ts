@@ -16,6 +16,8 @@ import type {
   OpenTask,
   Parsed,
   ScanFileTask,
+  ScanKeptResult,
+  ScanKeptTask,
   SealResult,
   SealTask,
 } from './tasks/types.js';
@@ -46,6 +48,8 @@ export interface WorkerPool {
   ingest(task: IngestTask): Promise<IngestResult>;
   /** Faults of the DICOM bytes are in the result. ABSENT, CORRUPT (too short) or UNAVAILABLE for the file. */
   scanFile(task: ScanFileTask): Promise<Parsed>;
+  /** Faults of the DICOM bytes are in the result, and so is what would be needed besides. The bytes stay with their giver. */
+  scanKept(task: ScanKeptTask): Promise<ScanKeptResult>;
   /** CORRUPT when a member does not have its SHA-256. */
   seal(task: SealTask): Promise<SealResult>;
   /** Exactly the plaintext `[start, end)`. WRONG_KEY, CORRUPT, NOT_SUPPORTED. */
@@ -100,6 +104,10 @@ class PiscinaPool implements WorkerPool {
 
   scanFile(task: ScanFileTask): Promise<Parsed> {
     return this.#run<Parsed>('scanFile', { path: task.path, start: task.start, end: task.end }, []);
+  }
+
+  scanKept({ size, pieces, spotStarts, spotBytes }: ScanKeptTask): Promise<ScanKeptResult> {
+    return this.#run<ScanKeptResult>('scanKept', { size, pieces, spotStarts, spotBytes }, []);
   }
 
   seal(task: SealTask): Promise<SealResult> {

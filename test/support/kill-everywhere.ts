@@ -15,15 +15,24 @@ export interface Enumeration {
   readonly work: (archive: Archive) => Promise<void>;
   readonly live: readonly PhantomInstance[];
   readonly pointsMin: number;
+  /** Whose volume is away while it is killed. */
+  readonly noVolume?: boolean;
   /** Default: all of them. */
   readonly ways?: readonly ('done' | 'undone' | 'power')[];
 }
 
 /** Kills `work` at each of its writes in each way, and takes it to its end. */
-export async function killEverywhere({ from, work, live, pointsMin, ways = WAYS }: Enumeration): Promise<void> {
+export async function killEverywhere({
+  from,
+  work,
+  live,
+  pointsMin,
+  noVolume = false,
+  ways = WAYS,
+}: Enumeration): Promise<void> {
   const whole = new Mortality();
   const reference = await from.copy();
-  await reference.live(work, { mortality: whole });
+  await reference.live(work, { mortality: whole, noVolume });
   await reference.expectWhole(live);
   const left = await reference.counts();
   const points = whole.writes.length;
@@ -33,7 +42,7 @@ export async function killEverywhere({ from, work, live, pointsMin, ways = WAYS 
     for (const way of ways) {
       const archive = await from.copy();
       const mortality = new Mortality(at, way === 'undone');
-      const life: Life = { mortality, power: way === 'power' };
+      const life: Life = { mortality, power: way === 'power', noVolume };
       const error = await archive.live(work, life).then(
         () => null,
         (thrown: unknown) => thrown,
@@ -42,7 +51,7 @@ export async function killEverywhere({ from, work, live, pointsMin, ways = WAYS 
       // Where two writes go on at once, the last of them may be one that nobody waits for.
       if (error === null) expect(mortality.dead || mortality.writes.length < at, what).toBe(true);
       try {
-        await archive.live(work);
+        await archive.live(work, { noVolume });
         await archive.expectWhole(live, at);
         expect(await archive.counts()).toEqual(left);
       } catch (failure) {

@@ -10,6 +10,7 @@ import { extractReplica } from '../../tiering/archive/recovery/extract.js';
 import { MemoryObjectStore } from '../../tiering/cold/memory/memory-object-store.js';
 import { ReplicaSet } from '../../tiering/cold/replicas/replica-set.js';
 import { systemClock, systemRandom } from '../../tiering/core/clock.js';
+import { ArchiveError } from '../../tiering/core/errors.js';
 import {
   parseReplicaName,
   parseSeriesUid,
@@ -34,6 +35,7 @@ const POLICY = {
   fileAfterMs: DAY_MS,
   protectAfterMs: DAY_MS,
   recall: 'never',
+  instanceMemoryBytes: 1024 * 1024,
   moverIntervalMs: DAY_MS,
   probeIntervalMs: DAY_MS,
 } as const;
@@ -42,6 +44,8 @@ export interface Life {
   readonly mortality?: Mortality;
   /** It dies with the power of the machine: what was not synced is lost. */
   readonly power?: boolean;
+  /** Its volume is away. */
+  readonly noVolume?: boolean;
   /** It makes the index again. */
   readonly rebuild?: boolean;
   /** How far ahead its clock is. */
@@ -104,7 +108,8 @@ export class MortalArchive {
 
   /** Runs `work` in a process that dies as `life` says; it is over when this resolves or rejects. */
   async live<T>(work: (archive: Archive) => Promise<T>, life: Life = {}): Promise<T> {
-    const { mortality = new Mortality(), power = false, rebuild = false, aheadMs = 0 } = life;
+    const { mortality = new Mortality(), power = false, rebuild = false, noVolume = false, aheadMs = 0 } = life;
+    const away = new ArchiveError('UNAVAILABLE', 'the volume is away');
     const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
     const direct = openDirectIndex(this.#index, clock);
     const replicas = this.#replicas(mortality);
@@ -113,7 +118,12 @@ export class MortalArchive {
       await replicas.open({ create: false });
       archive = await openArchive({
         index: mortality.index(direct.index),
-        volumes: [{ name: VOLUME, open: () => Promise.resolve(new MortalVolume(this.volume, mortality)) }],
+        volumes: [
+          {
+            name: VOLUME,
+            open: async () => (noVolume ? Promise.reject(away) : new MortalVolume(this.volume, mortality)),
+          },
+        ],
         replicas,
         pool: unending(this.#pool),
         keyring: this.keyring,
@@ -218,6 +228,7 @@ function unending(pool: WorkerPool): WorkerPool {
     },
     ingest: (task) => pool.ingest(task),
     scanFile: (task) => pool.scanFile(task),
+    scanKept: (task) => pool.scanKept(task),
     seal: (task) => pool.seal(task),
     open: (task) => pool.open(task),
     check: (task) => pool.check(task),

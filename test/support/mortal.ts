@@ -142,6 +142,7 @@ export class MortalVolume implements Volume {
         return pack.bytes;
       },
       append: (pieces) => life.write('append to pack', () => pack.append(pieces), 'UNAVAILABLE'),
+      readBack: (start, end) => pack.readBack(start, end),
       rewrite: (at, bytes) => life.write('rewrite in pack', () => pack.rewrite(at, bytes), 'UNAVAILABLE'),
       commit: () => life.write('commit pack', () => pack.commit(), 'UNAVAILABLE'),
       abort: () => pack.abort(),

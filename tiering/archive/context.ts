@@ -3,6 +3,7 @@ import type { WorkerPool } from '../../workers/pool.js';
 import type { ReplicaSet } from '../cold/replicas/replica-set.js';
 import type { Clock, Random } from '../core/clock.js';
 import type { PackId } from '../core/ids.js';
+import { INSTANCE_MEMORY_BYTES_MAX } from '../core/limits.js';
 import type { Keyring } from '../format/keyring.js';
 import type { PackIds } from '../format/pack-id.js';
 import type { Index } from '../index/index.js';
@@ -38,6 +39,8 @@ export interface Policy {
   readonly scrubBytesPerSecond: number | null;
   /** A deep scrub begins by itself so long after the last one ended, and what it finds is repaired; null: never. */
   readonly scrubEveryMs: number | null;
+  /** A longer instance is not held in memory: it goes straight into a pack of its own. */
+  readonly instanceMemoryBytes: number;
   /** Pause between two rounds of the movers. */
   readonly moverIntervalMs: number;
   /** Pause between two probes of volumes and replicas. */
@@ -58,6 +61,7 @@ export const DEFAULT_POLICY: Policy = {
   garbageGraceMs: 24 * 3600 * 1000,
   scrubBytesPerSecond: null,
   scrubEveryMs: null,
+  instanceMemoryBytes: INSTANCE_MEMORY_BYTES_MAX,
   moverIntervalMs: 1_000,
   probeIntervalMs: 5_000,
 };

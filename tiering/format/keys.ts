@@ -9,7 +9,7 @@ import type { Kek } from './kek.js';
 import { currentKek, type Keyring, kekById } from './keyring.js';
 import { packIdBytes } from './pack-id.js';
 import { NONCE_BYTES, openMessage, requireAllowed, sealMessage, suiteOf, TAG_BYTES } from './suites.js';
-import type { DekWrap, PackSeal } from './types.js';
+import type { DekWrap, PackSeal, SealedChunk } from './types.js';
 
 export const DEK_ID_BYTES = 16;
 export const WRAP_SALT_BYTES = 32;
@@ -87,19 +87,66 @@ export async function drawSeal(options: {
   readonly keyring: Keyring;
   readonly random: Random;
 }): Promise<{ readonly seal: PackSeal; readonly dek: Uint8Array }> {
-  const { pack, bytes, keyring, random } = options;
+  const { pack, bytes } = options;
   if (!Number.isSafeInteger(bytes) || bytes < 1) throw new ArchiveError('INVALID', `pack ${pack} has ${bytes} bytes`);
-  const { suite, dekId, dek, ...wrap } = await drawDek({ id: pack, suite: options.suite, keyring, random });
-  const sizes = chunkSizes(bytes);
-  const salts = sizes.map(() => draw(random, CHUNK_SALT_BYTES));
-  requireDistinct([dek, dekId, wrap.wrapSalt, ...salts], pack);
-  const chunks = sizes.map((chunkBytes, chunk) => {
-    const salt = salts[chunk];
-    invariant(salt !== undefined, 'every chunk has a salt');
-    const commitment = Uint8Array.from(chunkCommitment({ pack, chunk, suite, dek, dekId, salt, chunkBytes }));
-    return { bytes: chunkBytes, salt, commitment, name: null };
-  });
-  return { seal: { suite, ...wrap, dekId, chunks }, dek };
+  const draft = await SealDraft.draw(options);
+  const chunks = chunkSizes(bytes).map((chunkBytes, chunk) => draft.chunk(chunk, chunkBytes));
+  return { seal: draft.seal(chunks), dek: draft.dek };
+}
+
+/** The seal of a pack whose length is not known yet: its DEK now, each chunk's salt when its bytes are there. */
+export class SealDraft {
+  readonly dek: Uint8Array;
+  readonly #pack: PackId;
+  readonly #random: Random;
+  readonly #head: Omit<PackSeal, 'chunks'>;
+  /** Of everything that was drawn, the beginning. */
+  readonly #drawn = new Set<string>();
+
+  private constructor(pack: PackId, random: Random, dek: Uint8Array, head: Omit<PackSeal, 'chunks'>) {
+    this.#pack = pack;
+    this.#random = random;
+    this.#head = head;
+    this.dek = dek;
+    for (const value of [dek, head.dekId, head.wrapSalt]) this.#drawn.add(beginning(value));
+  }
+
+  /** Errors as drawDek. */
+  static async draw(options: {
+    readonly pack: PackId;
+    /** A cipher suite's id. */
+    readonly suite: number;
+    readonly keyring: Keyring;
+    readonly random: Random;
+  }): Promise<SealDraft> {
+    const { pack, random } = options;
+    const { dek, ...head } = await drawDek({ ...options, id: pack });
+    return new SealDraft(pack, random, dek, head);
+  }
+
+  get suite(): number {
+    return this.#head.suite;
+  }
+
+  get dekId(): Uint8Array {
+    return this.#head.dekId;
+  }
+
+  /** Salt and commitment of a chunk of `bytes` bytes; once for each. INTERNAL when the random source repeats itself. */
+  chunk(chunk: number, bytes: number): SealedChunk {
+    const salt = draw(this.#random, CHUNK_SALT_BYTES);
+    const before = this.#drawn.size;
+    this.#drawn.add(beginning(salt));
+    if (this.#drawn.size === before) throw repeated(this.#pack);
+    const { suite, dekId } = this.#head;
+    const named = { pack: this.#pack, chunk, suite, dek: this.dek, dekId, salt, chunkBytes: bytes };
+    return { bytes, salt, commitment: Uint8Array.from(chunkCommitment(named)), name: null };
+  }
+
+  /** @param chunks all of them, in order. */
+  seal(chunks: readonly SealedChunk[]): PackSeal {
+    return { ...this.#head, chunks };
+  }
 }
 
 async function wrappingKey(
@@ -120,10 +167,16 @@ function draw(random: Random, bytes: number): Uint8Array {
   return drawn;
 }
 
-/** Fault 44: a random source that gives one value twice must not make keys. First 16 bytes are compared, since lengths differ. */
+/** Fault 44: a random source that gives one value twice must not make keys. */
 function requireDistinct(values: readonly Uint8Array[], pack: PackId): void {
-  const seen = new Set(values.map((value) => Buffer.from(value.subarray(0, DEK_ID_BYTES)).toString('latin1')));
-  if (seen.size !== values.length) {
-    throw new ArchiveError('INTERNAL', `pack ${pack}: the random source repeated itself; nothing was sealed`);
-  }
+  if (new Set(values.map(beginning)).size !== values.length) throw repeated(pack);
+}
+
+/** What is compared: lengths differ. */
+function beginning(value: Uint8Array): string {
+  return Buffer.from(value.subarray(0, DEK_ID_BYTES)).toString('latin1');
+}
+
+function repeated(pack: PackId): ArchiveError {
+  return new ArchiveError('INTERNAL', `pack ${pack}: the random source repeated itself; nothing was sealed`);
 }

@@ -40,6 +40,15 @@ export class FileAppender {
     });
   }
 
+  /** Bytes that were appended, poisoned or not: in a buffer of its own. CORRUPT when the file is shorter. */
+  async read(start: number, end: number): Promise<Uint8Array> {
+    if (this.#closed) throw new ArchiveError('UNAVAILABLE', `${this.#what} is closed`);
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    const count = await this.#file.use(`read ${this.#what}`, (fd, call) => files.readFully(fd, bytes, start, call));
+    if (count < bytes.length) throw new ArchiveError('CORRUPT', `${this.#what} ends before byte ${end}`);
+    return bytes;
+  }
+
   /** INVALID when the range was not appended before. */
   async rewrite(at: number, bytes: Uint8Array): Promise<void> {
     await this.#turn.run(async () => {

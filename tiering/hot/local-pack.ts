@@ -52,6 +52,11 @@ export class LocalPack implements PackWriter {
     return start;
   }
 
+  async readBack(start: number, end: number): Promise<Uint8Array> {
+    // Also when the commit failed: the appender says whether it still has the file.
+    return this.#appender.read(start, end);
+  }
+
   async rewrite(at: number, bytes: Uint8Array): Promise<void> {
     this.#assertOpen();
     await this.#appender.rewrite(at, bytes);

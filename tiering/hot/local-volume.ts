@@ -220,8 +220,8 @@ class LocalVolume implements Volume, PackHome {
   }
 
   #createFile(path: string): Promise<OpenFile> {
-    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
-    return this.#present(OpenFile.open(this.#bulkhead, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW));
+    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
+    return this.#present(OpenFile.open(this.#bulkhead, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW));
   }
 
   async #assertNoPack(id: PackId): Promise<void> {

@@ -70,6 +70,12 @@ export class MemoryAppender {
     return start;
   }
 
+  read(start: number, end: number): Uint8Array {
+    this.#allow('read', 0);
+    if (end > this.#contents.length) throw new ArchiveError('CORRUPT', `the file ends before byte ${end}`);
+    return this.#contents.copy(start, end);
+  }
+
   rewrite(at: number, bytes: Uint8Array): void {
     if (!Number.isSafeInteger(at) || at < 0 || at + bytes.length > this.#contents.length) {
       throw new ArchiveError('INVALID', `bytes ${at}+${bytes.length} are not all written yet`);
@@ -146,6 +152,10 @@ export class MemoryPack implements PackWriter {
 
   async append(pieces: readonly Uint8Array[]): Promise<number> {
     return this.#appender.append(pieces);
+  }
+
+  async readBack(start: number, end: number): Promise<Uint8Array> {
+    return this.#appender.read(start, end);
   }
 
   async rewrite(at: number, bytes: Uint8Array): Promise<void> {

@@ -73,6 +73,8 @@ export interface PackWriter {
   readonly path: string;
   readonly bytes: number;
   append(pieces: readonly Uint8Array[]): Promise<number>;
+  /** Bytes appended before, also after an append that failed: what was written until then may be the only copy. Not after `commit`. */
+  readBack(start: number, end: number): Promise<Uint8Array>;
   /** Overwrites bytes appended before (a tar header whose size was not known yet). */
   rewrite(at: number, bytes: Uint8Array): Promise<void>;
   /** fsync, rename to `packs/<yyyy>/<mm>/<dd>/<id>.tar` (date of the id), fsync of every directory concerned. */

@@ -3,13 +3,14 @@ import { hash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { ByteSource } from '../../dicom/byte-source.js';
 import { DicomError } from '../../dicom/dicom-error.js';
+import { keptSource, NotKept } from '../../dicom/kept-bytes.js';
 import { encodeLayout } from '../../dicom/layout.js';
 import { parseInstance } from '../../dicom/scan/parse-instance.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
 import { parseSha256 } from '../../tiering/core/ids.js';
 import { withFileSource } from './file-source.js';
 import { alone, failureOf } from './handover.js';
-import type { IngestResult, IngestTask, Parsed, ScanFileTask } from './types.js';
+import type { IngestResult, IngestTask, Parsed, ScanFileTask, ScanKeptResult, ScanKeptTask } from './types.js';
 
 /** Level 1: 28 us an instance, within a tenth of the size of the best, and clients take it as it is. */
 const METADATA_GZIP_LEVEL = 1;
@@ -22,6 +23,16 @@ export function ingestTask(task: IngestTask): IngestResult {
 /** Parses from the file. Throws ABSENT, CORRUPT or UNAVAILABLE for the file; what is wrong with the DICOM bytes is in the result. */
 export function scanFileTask(task: ScanFileTask): Parsed {
   return withFileSource(task, parse);
+}
+
+/** Parses what was kept, or says what else it needs. */
+export function scanKeptTask(task: ScanKeptTask): ScanKeptResult {
+  try {
+    return { parsed: parse(keptSource(task)) };
+  } catch (error) {
+    if (error instanceof NotKept) return { missing: error.range };
+    throw error;
+  }
 }
 
 function parse(source: Uint8Array | ByteSource): Parsed {

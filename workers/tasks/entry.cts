@@ -10,6 +10,7 @@ type Task = (task: never) => Promise<unknown>;
 const entry: Record<string, Task> = {
   ingest: async (task) => (await tasks).ingest(task),
   scanFile: async (task) => (await tasks).scanFile(task),
+  scanKept: async (task) => (await tasks).scanKept(task),
   seal: async (task) => (await tasks).seal(task),
   open: async (task) => (await tasks).open(task),
   check: async (task) => (await tasks).check(task),

@@ -2,9 +2,18 @@
 // data and its buffers moved.
 import { releaseBuffer } from '../../tiering/core/release.js';
 import { checkTask, hashTask, openTask, sealTask } from './chunk-tasks.js';
-import { ingestTask, scanFileTask } from './dicom-tasks.js';
+import { ingestTask, scanFileTask, scanKeptTask } from './dicom-tasks.js';
 import { failureOf, handedOver } from './handover.js';
-import type { CheckTask, HashTask, IngestTask, OpenTask, Parsed, ScanFileTask, SealTask } from './types.js';
+import type {
+  CheckTask,
+  HashTask,
+  IngestTask,
+  OpenTask,
+  Parsed,
+  ScanFileTask,
+  ScanKeptTask,
+  SealTask,
+} from './types.js';
 
 function answer<T>(work: () => T, buffersOf: (value: T) => readonly Uint8Array[]): unknown {
   try {
@@ -28,6 +37,13 @@ export function ingest(task: IngestTask): unknown {
 
 export function scanFile(task: ScanFileTask): unknown {
   return answer(() => scanFileTask(task), metadataOf);
+}
+
+export function scanKept(task: ScanKeptTask): unknown {
+  return answer(
+    () => scanKeptTask(task),
+    (result) => ('parsed' in result ? metadataOf(result.parsed) : []),
+  );
 }
 
 export function seal(task: SealTask): unknown {

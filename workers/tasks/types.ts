@@ -1,6 +1,7 @@
 // What crosses between the main thread and the workers. Buffers are transferred both ways, never
 // cloned; errors travel as data, since a class does not survive the crossing.
-import type { DicomFault, ParsedInstance } from '../../dicom/instance.js';
+import type { ByteRange, DicomFault, ParsedInstance } from '../../dicom/instance.js';
+import type { KeptBytes } from '../../dicom/kept-bytes.js';
 import type { ErrorCode } from '../../tiering/core/errors.js';
 import type { ObjectKey, PackId, Sha256 } from '../../tiering/core/ids.js';
 
@@ -38,6 +39,10 @@ export interface ScanFileTask {
   readonly start: number;
   readonly end: number;
 }
+
+/** Parse an instance of which only some bytes were kept; they are copied, not moved, since it may be asked again with more. */
+export type ScanKeptTask = KeptBytes;
+export type ScanKeptResult = { readonly parsed: Parsed } | { readonly missing: ByteRange };
 
 /** Where a member lies in the bytes that are given, and what it must hash to. */
 export interface MemberRange {

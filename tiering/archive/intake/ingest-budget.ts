@@ -7,9 +7,15 @@ import { Semaphore } from '../../core/queues.js';
 const STEP_BYTES = 256 * 1024;
 /** Requests that may wait for their first step; one more is told to come back. */
 const WAITING_MAX = 1_000;
+/** Long instances on their way to the replicas at once: each holds up to six chunks, beside the budget. */
+const LONG_UPLOADS_MAX = 2;
+/** Each of these holds what it has read so far, within the budget. */
+const LONG_WAITING_MAX = 64;
 
 export class IngestBudget {
   readonly #bytes = new Semaphore(INGEST_BYTES_MAX, WAITING_MAX);
+  /** Those that go to the replicas with no volume to lie on. */
+  readonly longUploads = new Semaphore(LONG_UPLOADS_MAX, LONG_WAITING_MAX);
 
   /** Waits for the first step of a new instance. */
   async begin(signal?: AbortSignal): Promise<Allowance> {

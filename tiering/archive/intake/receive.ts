@@ -2,7 +2,7 @@
 // into a pack of its own on a volume. Then parsed and hashed, checked for its identity, committed.
 import { ArchiveError } from '../../core/errors.js';
 import type { StudyUid } from '../../core/ids.js';
-import { INSTANCE_MEMORY_BYTES_MAX, INSTANCE_MEMORY_BYTES_MIN } from '../../core/limits.js';
+import { INSTANCE_MEMORY_BYTES_MIN } from '../../core/limits.js';
 import type { ReceiveOptions, StoreOutcome } from '../archive.js';
 import type { InstanceContent } from './drafts.js';
 import type { Allowance } from './ingest-budget.js';
@@ -21,7 +21,7 @@ export async function receive(
   const allowance = await receiver.budget.begin(options.signal);
   const iterator = body[Symbol.asyncIterator]();
   try {
-    const head = await gather(iterator, allowance, options.signal);
+    const head = await gather(iterator, allowance, receiver.ctx.policy.instanceMemoryBytes, options.signal);
     if (head.done) {
       const outcome = storeWhole(receiver, head.pieces, head.bytes, options.study).finally(() => allowance.release());
       outcome.catch(() => undefined);
@@ -42,6 +42,7 @@ export async function receive(
 async function gather(
   iterator: AsyncIterator<Uint8Array>,
   allowance: Allowance,
+  bytesMax: number,
   signal: AbortSignal | undefined,
 ): Promise<{ done: boolean; pieces: Uint8Array[]; bytes: number }> {
   const pieces: Uint8Array[] = [];
@@ -52,7 +53,7 @@ async function gather(
     if (next.done === true) return { done: true, pieces, bytes };
     pieces.push(next.value);
     bytes += next.value.length;
-    if (bytes > INSTANCE_MEMORY_BYTES_MAX) return { done: false, pieces, bytes };
+    if (bytes > bytesMax) return { done: false, pieces, bytes };
     if (!allowance.covers(bytes) && bytes > INSTANCE_MEMORY_BYTES_MIN) return { done: false, pieces, bytes };
   }
 }

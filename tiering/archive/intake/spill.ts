@@ -1,153 +1,162 @@
-// A long instance goes straight into a pack of its own: constant memory, header filled in last. The
-// tray then gets a small pointer to it, in the same group commit as everything else (DESIGN section 4).
-import { createHash } from 'node:crypto';
-import { ArchiveError, codeOf } from '../../core/errors.js';
-import { parseSha256, type Sha256 } from '../../core/ids.js';
+// A long instance is not held in memory: it goes straight into a pack of its own, on a volume or, when there is none, on the quorum of
+// the replicas. A volume that fails under it is left, and what it had of the instance goes on to the next place, if it can be read back.
+import { createHash, type Hash } from 'node:crypto';
+import type { Parsed } from '../../../workers/tasks/types.js';
+import { ArchiveError } from '../../core/errors.js';
+import { parseSha256 } from '../../core/ids.js';
 import { INSTANCE_BYTES_MAX } from '../../core/limits.js';
-import { MEMBER_HEADER_BYTES, memberHeader, memberPadding, TAR_END } from '../../format/tar.js';
-import type { PackWriter, Volume } from '../../hot/volume.js';
-import type { AdoptedPack } from '../../index/index.js';
 import type { ReceiveOptions, StoreOutcome } from '../archive.js';
-import { bundleArrivals } from '../packs/bundles.js';
-import { arrivedInstance, type InstanceContent } from './drafts.js';
-import { identityOf } from './identities.js';
+import type { InstanceContent } from './drafts.js';
+import { QuorumSpill } from './quorum-spill.js';
 import { type Receiver, refusedByParser, storeOnce } from './receiver.js';
+import { VolumeSpill } from './volume-spill.js';
 
-/** Small pieces are gathered to this before they are written: a system call per socket read would cost more than the copy. */
-const WRITE_BYTES = 1024 * 1024;
+/** Places tried for one instance: as a batch, a volume, another one, and the cloud. */
+const PLACES_MAX = 3;
+
+/** A pack in the making that holds one instance. */
+export interface Spill {
+  /** Takes the next bytes, in order. PlaceFailed when another place may do better. */
+  take(piece: Uint8Array): Promise<void>;
+  /** Parses what was taken. */
+  parse(): Promise<Parsed>;
+  /** Makes it durable and visible. PlaceFailed as `take`. */
+  commit(content: InstanceContent): Promise<void>;
+  /** After PlaceFailed: everything that was taken, the last piece too. Throws when it cannot be read. */
+  readBack(): AsyncIterable<Uint8Array>;
+  /** Removes what there is of it, unless it was committed. Never rejects. */
+  end(): Promise<void>;
+}
+
+/** The place where the instance was going is not fit for it any more; the cause was told to who watches over the place. */
+export class PlaceFailed extends Error {}
 
 /**
- * Writes `head` and the rest of the stream into a new pack, then parses it where it lies; `head` is empty once it is written, so that its
- * memory is not held until the end of the stream. Resolves with what became of it; nothing of it stays when it is refused. Rejects with FULL or UNAVAILABLE when no volume can take it, or with what the stream threw.
+ * Stores `head` and the rest of the stream; `head` is emptied as it goes, so that its memory is not held until the end. Resolves with what
+ * became of it; nothing of it stays when it is refused. Rejects with FULL or UNAVAILABLE when nothing can take it, or with what the stream threw.
  */
 export async function spill(
   receiver: Receiver,
   head: Uint8Array[],
   rest: AsyncIterator<Uint8Array>,
-  options: ReceiveOptions,
+  { signal, study }: ReceiveOptions,
 ): Promise<StoreOutcome> {
-  const { ctx } = receiver;
-  const volume = ctx.volumes.writable(0);
-  if (volume === null) {
-    throw new ArchiveError('UNAVAILABLE', 'an instance of this size needs a volume, and none is available now');
-  }
-  const writer = await volume.createPack(ctx.packIds.next());
+  const hash = createHash('sha256');
+  const places = new Places(receiver, hash, signal);
   try {
-    const { length, sha256 } = await copy(volume, writer, head, rest, options.signal);
-    const scanned = await ctx.pool.scanFile({
-      path: writer.path,
-      start: MEMBER_HEADER_BYTES,
-      end: MEMBER_HEADER_BYTES + length,
-    });
+    let length = 0;
+    for (;;) {
+      signal?.throwIfAborted();
+      const piece = head.shift() ?? (await nextOf(rest));
+      if (piece === undefined) break;
+      hash.update(piece);
+      length += piece.length;
+      if (length > INSTANCE_BYTES_MAX)
+        throw new ArchiveError('LIMIT', `an instance may have ${INSTANCE_BYTES_MAX} bytes at most`);
+      await places.take(piece);
+    }
+    const scanned = await places.run((place) => place.parse());
     if (!scanned.ok) return refusedByParser(scanned.failure);
-    const content: InstanceContent = {
-      parsed: scanned.instance,
-      metadata: scanned.metadata,
-      layout: scanned.layout,
-      sha256,
-    };
-    return await storeOnce(receiver, content, options.study, () =>
-      // Locked, so that nobody takes the file for an orphan before the index knows it.
-      ctx.locks.run(writer.id, async () => {
-        const birth = await finishPack(receiver, volume, writer, content, length);
-        await receiver.committer.submit({ kind: 'birth', ...birth });
-      }),
-    );
-  } catch (error) {
-    if (codeOf(error) === 'UNAVAILABLE' || codeOf(error) === 'FULL') ctx.volumes.report(volume.name, error);
-    throw error;
+    const { instance, metadata, layout } = scanned;
+    const content = { parsed: instance, metadata, layout, sha256: parseSha256(hash.copy().digest('hex')) };
+    return await storeOnce(receiver, content, study, () => places.run((place) => place.commit(content)));
   } finally {
-    // Does nothing after a commit.
-    await writer.abort();
+    await places.end();
   }
 }
 
-async function copy(
-  volume: Volume,
-  writer: PackWriter,
-  head: Uint8Array[],
-  rest: AsyncIterator<Uint8Array>,
-  signal: AbortSignal | undefined,
-): Promise<{ length: number; sha256: Sha256 }> {
-  const hash = createHash('sha256');
-  let length = 0;
-  let pending: Uint8Array[] = [Buffer.alloc(MEMBER_HEADER_BYTES)];
-  let pendingBytes = MEMBER_HEADER_BYTES;
-  const flush = async () => {
-    if (pending.length > 0) await writer.append(pending);
-    pending = [];
-    pendingBytes = 0;
-  };
-  const take = async (piece: Uint8Array) => {
-    hash.update(piece);
-    length += piece.length;
-    if (length > INSTANCE_BYTES_MAX)
-      throw new ArchiveError('LIMIT', `an instance may have ${INSTANCE_BYTES_MAX} bytes at most`);
-    pending.push(piece);
-    pendingBytes += piece.length;
-    if (pendingBytes >= WRITE_BYTES) await flush();
-  };
-  for (const piece of head) await take(piece);
-  head.length = 0;
-  for (let checked = 0; ; ) {
-    signal?.throwIfAborted();
-    const next = await rest.next();
-    if (next.done === true) break;
-    await take(next.value);
-    // The length is not known before its end: the reserve is looked at as it grows.
-    if (length - checked > 64 * WRITE_BYTES) {
-      checked = length;
-      const { bytesFree } = await volume.usage();
-      if (bytesFree < 4 * 64 * WRITE_BYTES) throw new ArchiveError('FULL', `volume ${volume.name} is full`);
+async function nextOf(rest: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+  const next = await rest.next();
+  return next.done === true ? undefined : next.value;
+}
+
+/** Where the instance goes, one place after another. */
+class Places {
+  readonly #receiver: Receiver;
+  /** Of all that was taken. */
+  readonly #hash: Hash;
+  readonly #signal: AbortSignal | undefined;
+  readonly #tried: Spill[] = [];
+
+  constructor(receiver: Receiver, hash: Hash, signal: AbortSignal | undefined) {
+    this.#receiver = receiver;
+    this.#hash = hash;
+    this.#signal = signal;
+  }
+
+  async take(piece: Uint8Array): Promise<void> {
+    try {
+      await (await this.#current()).take(piece);
+    } catch (error) {
+      if (!(error instanceof PlaceFailed)) throw error;
+      // With this piece.
+      await this.#moveOn(error);
     }
   }
-  await flush();
-  return { length, sha256: parseSha256(hash.digest('hex')) };
+
+  /** Runs a step that needs all of the instance, once more in another place if this one fails. */
+  async run<T>(step: (place: Spill) => Promise<T>): Promise<T> {
+    try {
+      return await step(await this.#current());
+    } catch (error) {
+      if (!(error instanceof PlaceFailed)) throw error;
+      await this.#moveOn(error);
+      return this.run(step);
+    }
+  }
+
+  async end(): Promise<void> {
+    for (const place of this.#tried) await place.end();
+  }
+
+  async #current(): Promise<Spill> {
+    return this.#tried.at(-1) ?? this.#next();
+  }
+
+  async #moveOn(failure: PlaceFailed): Promise<void> {
+    const from = this.#tried.at(-1);
+    if (from === undefined || this.#tried.length >= PLACES_MAX) throw failure.cause;
+    const to = await this.#next();
+    const seen = createHash('sha256');
+    try {
+      for await (const piece of from.readBack()) {
+        this.#signal?.throwIfAborted();
+        seen.update(piece);
+        await to.take(piece);
+      }
+    } catch (error) {
+      if (error instanceof PlaceFailed) throw error.cause;
+      this.#signal?.throwIfAborted();
+      throw lostOnTheWay(error);
+    }
+    if (seen.digest('hex') !== this.#hash.copy().digest('hex')) throw lostOnTheWay(failure.cause);
+  }
+
+  async #next(): Promise<Spill> {
+    const { ctx } = this.#receiver;
+    // Whatever is wrong with a volume that still counts as well: not for ever.
+    for (let attempt = 1; attempt <= PLACES_MAX; attempt += 1) {
+      const volume = ctx.volumes.writable(0);
+      if (volume === null) break;
+      try {
+        const place = await VolumeSpill.begin(this.#receiver, volume);
+        this.#tried.push(place);
+        return place;
+      } catch (error) {
+        ctx.volumes.report(volume.name, error);
+        await ctx.volumes.settled(volume.name);
+      }
+    }
+    const place = await QuorumSpill.begin(this.#receiver, this.#signal);
+    this.#tried.push(place);
+    return place;
+  }
 }
 
-async function finishPack(
-  receiver: Receiver,
-  volume: Volume,
-  writer: PackWriter,
-  content: InstanceContent,
-  length: number,
-): Promise<{ adopted: AdoptedPack; headersSha256: Sha256 }> {
-  const { ctx, committer } = receiver;
-  const { study, series, sop } = identityOf(content);
-  const seq = committer.nextSeq();
-  const arrivedMs = ctx.clock.nowMs();
-  const header = memberHeader({
-    pack: writer.id,
-    study,
-    series,
-    sop,
-    bytes: length,
-    sha256: content.sha256,
-    seq,
-    arrivedMs,
-  });
-  await writer.rewrite(0, header);
-  await writer.append([Buffer.alloc(memberPadding(length)), TAR_END]);
-  await writer.commit();
-  const start = MEMBER_HEADER_BYTES;
-  const row = arrivedInstance(content, { pack: writer.id, start, length, seq, arrivedMs });
-  const adopted: AdoptedPack = {
-    pack: {
-      id: writer.id,
-      kind: 'pack',
-      bytes: writer.bytes,
-      createdMs: arrivedMs,
-      hot: 'present',
-      volume: volume.name,
-    },
-    ...(await bundleArrivals([row])),
-    seal: null,
-    manifest: null,
-    placements: [],
-  };
-  return { adopted, headersSha256: sha256Of(header) };
-}
-
-function sha256Of(bytes: Uint8Array): Sha256 {
-  return parseSha256(createHash('sha256').update(bytes).digest('hex'));
+function lostOnTheWay(cause: unknown): ArchiveError {
+  return new ArchiveError(
+    'UNAVAILABLE',
+    'a volume failed under a long instance, and what it had of it cannot be read back; send it again',
+    { cause },
+  );
 }

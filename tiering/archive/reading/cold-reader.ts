@@ -13,13 +13,16 @@ export function hasColdCopy(record: PackRecord): boolean {
   return record.seal !== null && record.manifest !== null && record.placements.length > 0;
 }
 
+/** What has to be known of a pack to read it from the replicas. */
+type Sealed = Pick<PackRecord, 'id' | 'seal' | 'placements'>;
+
 /**
  * The plaintext `[start, end)` of a pack, which must lie within one chunk.
  * UNAVAILABLE, CORRUPT or ABSENT as the replicas together answer; WRONG_KEY at once.
  */
 export async function readCold(
   ctx: ArchiveContext,
-  record: PackRecord,
+  record: Sealed,
   start: number,
   end: number,
   signal?: AbortSignal,
@@ -58,7 +61,7 @@ export function chunkEnd(record: PackRecord, at: number): number {
   return Math.min(record.bytes, (Math.floor(at / CHUNK_BYTES) + 1) * CHUNK_BYTES);
 }
 
-function chunkAt(record: PackRecord, at: number): { seal: PackSeal; number: number; chunk: SealedChunk } {
+function chunkAt(record: Sealed, at: number): { seal: PackSeal; number: number; chunk: SealedChunk } {
   const number = Math.floor(at / CHUNK_BYTES);
   const chunk = record.seal?.chunks[number];
   if (record.seal === null || chunk === undefined) {
@@ -73,7 +76,7 @@ function nameOf(pack: PackId, number: number, chunk: SealedChunk) {
 }
 
 /** Replicas that are asked last: those that never held the pack whole, and those whose copy of this chunk is known to be bad. */
-export function poorReplicas(ctx: ArchiveContext, record: PackRecord, chunk: number): ReadonlySet<ReplicaName> {
+export function poorReplicas(ctx: ArchiveContext, record: Sealed, chunk: number): ReadonlySet<ReplicaName> {
   const bad = ctx.damage.of(record.id, chunk);
   const placed = new Set(record.placements.map((p) => p.replica));
   if (bad.size === 0 && ctx.replicas.names.every((name) => placed.has(name))) return bad;
@@ -83,7 +86,7 @@ export function poorReplicas(ctx: ArchiveContext, record: PackRecord, chunk: num
 /** Notes for repair what was found missing or corrupt on the way; of a replica that never had the pack it says nothing. */
 export function noteFault(
   ctx: ArchiveContext,
-  record: PackRecord,
+  record: Sealed,
   chunk: number,
   replica: ReplicaName,
   fault: 'missing' | 'corrupt',

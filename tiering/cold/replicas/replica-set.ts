@@ -154,13 +154,15 @@ export class ReplicaSet {
       readonly signal?: AbortSignal | undefined;
       /** In place of the write quorum. */
       readonly quorum?: number;
+      /** Only these of those that stay: the others have not what goes before. */
+      readonly to?: ReadonlySet<ReplicaName>;
     } = {},
   ): Promise<PutResults> {
     checkBody(body);
-    const { quorum, ...rest } = options;
+    const { quorum, to, ...rest } = options;
     const rule = this.#rule;
-    const staying = this.#guards.filter(({ name }) => rule.names.includes(name));
-    return putQuorum(staying, { rule, quorum }, this.#clock, { key, body }, rest);
+    const asked = this.#guards.filter(({ name }) => rule.names.includes(name) && to?.has(name) !== false);
+    return putQuorum(asked, { rule, quorum }, this.#clock, { key, body }, rest);
   }
 
   state(): readonly ReplicaState[] {
