@@ -12,6 +12,7 @@ const NAMES = [
   'qido',
   'metadata',
   'seal-and-copy',
+  'cloud-direct',
   'recall',
   'cold-frame',
   'freeze',

@@ -158,6 +158,16 @@ function packs(get: Get): void {
     expect(Buffer.from(await volume.read(ref, 0, 2000)).equals(bytes)).toBe(true);
   });
 
+  it('what was appended can be read back before the commit', async () => {
+    const writer = await get().volume.createPack(id);
+    const bytes = patternBytes(3000);
+    await writer.append([bytes]);
+    expect(Buffer.from(await writer.readBack(100, 2900)).equals(bytes.subarray(100, 2900))).toBe(true);
+    await expectCode(writer.readBack(2000, 3001), 'CORRUPT');
+    await writer.abort();
+    await expectCode(writer.readBack(0, 1), 'UNAVAILABLE');
+  });
+
   it('an aborted pack leaves nothing, and its id is free again', async () => {
     const { volume } = get();
     const writer = await volume.createPack(id);

@@ -20,12 +20,17 @@ const COPIES = 3;
 const FRAME_BYTES = 512 * 512 * 2;
 
 const phantom = phantomMultiframe({ seed: 5, bytes: LARGE_GIB * GIB });
+/** Stored with no volume: longer than what the server may hold. */
+const cloudDirect = phantomMultiframe({ seed: 6, bytes: (LARGE_GIB * GIB) / 2 });
 const { bavail, bsize } = await statfs(tmpdir());
 const room = bavail * bsize > (COPIES + 0.5) * phantom.bytes;
 
-/** Sends the phantom as the one part of a store of unknown length; its SHA-256 and the answer. */
+type Multiframe = typeof phantom;
+
+/** Sends a phantom as the one part of a store of unknown length; its SHA-256 and the answer. */
 async function stowChunked(
   url: string,
+  phantom: Multiframe,
 ): Promise<{ readonly status: number; readonly text: string; readonly sha256: string }> {
   const hash = createHash('sha256');
   const headers = {
@@ -94,7 +99,7 @@ async function life(gateway: GatewayProcess): Promise<void> {
   const whole = () => hashOf(`${gateway.url}/dicomweb/${path}`);
   const selection = { studies: [phantom.study] };
 
-  const { status, text, sha256 } = await watched(gateway, 'stored', () => stowChunked(gateway.url));
+  const { status, text, sha256 } = await watched(gateway, 'stored', () => stowChunked(gateway.url, phantom));
   expect(status, text.slice(0, 500)).toBe(200);
   expect(await search(gateway.url, `instances?SOPInstanceUID=${phantom.sop}`)).toHaveLength(1);
   const stored = { sha256, bytes: phantom.bytes };
@@ -108,6 +113,22 @@ async function life(gateway: GatewayProcess): Promise<void> {
   const recalled = await watched(gateway, 'recalled', () => gateway.job('recall', selection));
   expect(recalled).toMatchObject({ state: 'done', report: { packs: 1, failures: [] } });
   expect(await watched(gateway, 'read hot again', whole)).toEqual(stored);
+}
+
+/** The same with no volume: it goes to the replicas while it comes. */
+async function lifeWithoutVolume(gateway: GatewayProcess): Promise<void> {
+  const { study, series, sop, bytes } = cloudDirect;
+  const out = await fetch(`${gateway.url}/admin/api/volumes/a/fail`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  });
+  expect(out.status, await out.text()).toBe(200);
+  const send = () => stowChunked(gateway.url, cloudDirect);
+  const { status, text, sha256 } = await watched(gateway, 'stored with no volume', send);
+  expect(status, text.slice(0, 500)).toBe(200);
+  const path = `${gateway.url}/dicomweb/studies/${study}/series/${series}/instances/${sop}`;
+  expect(await watched(gateway, 'read from the replicas', () => hashOf(path))).toEqual({ sha256, bytes });
 }
 
 async function expectLastFrame(url: string): Promise<void> {
@@ -130,6 +151,16 @@ describe.skipIf(!room)(`an instance of ${LARGE_GIB} GiB (needs ${COPIES} times t
     try {
       await gateway.start();
       await life(gateway);
+    } finally {
+      await gateway.destroy();
+    }
+  });
+
+  it('goes to the replicas while it comes, in as little memory, when there is no volume', { timeout }, async () => {
+    const gateway = await GatewayProcess.prepare({ tiering: { recall: 'never' } });
+    try {
+      await gateway.start();
+      await lifeWithoutVolume(gateway);
     } finally {
       await gateway.destroy();
     }

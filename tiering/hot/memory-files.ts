@@ -48,6 +48,8 @@ export class MemoryAppender {
   readonly #contents: Contents;
   readonly #allow: (step: VolumeStep, bytes: number) => void;
   #dead: string | undefined;
+  /** Dead of a failure: what was written can still be read. */
+  #poisoned = false;
 
   constructor(contents: Contents, allow: (step: VolumeStep, bytes: number) => void) {
     this.#contents = contents;
@@ -71,6 +73,7 @@ export class MemoryAppender {
   }
 
   read(start: number, end: number): Uint8Array {
+    if (this.#dead !== undefined && !this.#poisoned) throw new ArchiveError('UNAVAILABLE', this.#dead);
     this.#allow('read', 0);
     if (end > this.#contents.length) throw new ArchiveError('CORRUPT', `the file ends before byte ${end}`);
     return this.#contents.copy(start, end);
@@ -90,6 +93,7 @@ export class MemoryAppender {
   }
 
   end(why: string): void {
+    if (this.#dead !== undefined) this.#poisoned = false;
     this.#dead ??= why;
   }
 
@@ -100,6 +104,7 @@ export class MemoryAppender {
       this.#allow(step, bytes);
     } catch (error) {
       this.end('an earlier write failed');
+      this.#poisoned = true;
       throw error;
     }
   }

@@ -36,6 +36,7 @@ export class QuorumSpill implements Spill {
   #chunks = 0;
   /** Of the instance. */
   #length = 0;
+  #whole = false;
   #outcome: 'open' | 'failed' | 'committed' = 'open';
 
   private constructor(receiver: Receiver, upload: QuorumUpload, stop: AbortController, release: () => void) {
@@ -75,11 +76,7 @@ export class QuorumSpill implements Spill {
   }
 
   async parse(): Promise<Parsed> {
-    await this.#append(Buffer.alloc(memberPadding(this.#length)));
-    await this.#append(TAR_END);
-    if (this.#filled > 0) await this.#filledChunk(this.#filling.subarray(0, this.#filled));
-    this.#filled = 0;
-    await this.#allSent();
+    await this.#complete();
     const kept = this.#keeper.kept(this.#length);
     const asked: KeptPiece[] = [];
     for (;;) {
@@ -92,8 +89,8 @@ export class QuorumSpill implements Spill {
   async commit(content: InstanceContent): Promise<void> {
     const { ctx, committer } = this.#receiver;
     const { study, series, sop } = identityOf(content);
-    const first = this.#first;
-    if (first === null) throw new ArchiveError('INTERNAL', 'a long instance was committed before it was parsed');
+    // It was parsed elsewhere when it came from another place.
+    const first = await this.#complete();
     const { id } = this.#upload.sealed;
     const seq = committer.nextSeq();
     const arrivedMs = ctx.clock.nowMs();
@@ -171,9 +168,18 @@ export class QuorumSpill implements Spill {
     this.#sending.add(one);
   }
 
-  async #allSent(): Promise<void> {
+  /** Everything but the first chunk is on the quorum; resolves with that one. */
+  async #complete(): Promise<Uint8Array> {
+    if (!this.#whole) {
+      this.#whole = true;
+      await this.#append(Buffer.alloc(memberPadding(this.#length)));
+      await this.#append(TAR_END);
+      if (this.#filled > 0) await this.#filledChunk(this.#filling.subarray(0, this.#filled));
+    }
     await Promise.all(this.#sending);
     this.#mustBeWell();
+    if (this.#first === null) throw new ArchiveError('INTERNAL', 'a long instance has no first chunk');
+    return this.#first;
   }
 
   #mustBeWell(): void {
