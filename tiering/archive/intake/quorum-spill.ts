@@ -13,7 +13,7 @@ import { arrivedInstance, type InstanceContent } from './drafts.js';
 import { identityOf } from './identities.js';
 import type { Receiver } from './receiver.js';
 import { QuorumUpload } from './seal-to-quorum.js';
-import type { Spill } from './spill.js';
+import type { SpillPlace } from './spill-place.js';
 
 /** Chunks on their way at once, each two buffers of 8 MiB, beside the one that is held back and the one that is being filled. */
 const CHUNKS_AT_ONCE = 2;
@@ -21,7 +21,7 @@ const CHUNKS_AT_ONCE = 2;
 const ASKED_MAX = 64;
 const ASKED_BYTES_MAX = 16 * 1024 * 1024;
 
-export class QuorumSpill implements Spill {
+export class QuorumSpill implements SpillPlace {
   readonly #receiver: Receiver;
   readonly #upload: QuorumUpload;
   readonly #stop: AbortController;
@@ -110,8 +110,8 @@ export class QuorumSpill implements Spill {
     this.#outcome = 'committed';
   }
 
-  // biome-ignore lint/correctness/useYield: there is nothing beyond it to move on to
-  async *readBack(): AsyncGenerator<Uint8Array> {
+  /** There is nothing beyond it to move on to. */
+  readBack(): AsyncIterable<Uint8Array> {
     throw new ArchiveError('UNAVAILABLE', 'a long instance was on its way to the replicas, and they failed');
   }
 

@@ -1,35 +1,17 @@
 // A long instance is not held in memory: it goes straight into a pack of its own, on a volume or, when there is none, on the quorum of
 // the replicas. A volume that fails under it is left, and what it had of the instance goes on to the next place, if it can be read back.
 import { createHash, type Hash } from 'node:crypto';
-import type { Parsed } from '../../../workers/tasks/types.js';
 import { ArchiveError } from '../../core/errors.js';
 import { parseSha256 } from '../../core/ids.js';
 import { INSTANCE_BYTES_MAX } from '../../core/limits.js';
 import type { ReceiveOptions, StoreOutcome } from '../archive.js';
-import type { InstanceContent } from './drafts.js';
 import { QuorumSpill } from './quorum-spill.js';
 import { type Receiver, refusedByParser, storeOnce } from './receiver.js';
+import { PlaceFailed, type SpillPlace } from './spill-place.js';
 import { VolumeSpill } from './volume-spill.js';
 
 /** Places tried for one instance: as a batch, a volume, another one, and the cloud. */
 const PLACES_MAX = 3;
-
-/** A pack in the making that holds one instance. */
-export interface Spill {
-  /** Takes the next bytes, in order. PlaceFailed when another place may do better. */
-  take(piece: Uint8Array): Promise<void>;
-  /** Parses what was taken. */
-  parse(): Promise<Parsed>;
-  /** Makes it durable and visible. PlaceFailed as `take`. */
-  commit(content: InstanceContent): Promise<void>;
-  /** After PlaceFailed: everything that was taken, the last piece too. Throws when it cannot be read. */
-  readBack(): AsyncIterable<Uint8Array>;
-  /** Removes what there is of it, unless it was committed. Never rejects. */
-  end(): Promise<void>;
-}
-
-/** The place where the instance was going is not fit for it any more; the cause was told to who watches over the place. */
-export class PlaceFailed extends Error {}
 
 /**
  * Stores `head` and the rest of the stream; `head` is emptied as it goes, so that its memory is not held until the end. Resolves with what
@@ -76,7 +58,7 @@ class Places {
   /** Of all that was taken. */
   readonly #hash: Hash;
   readonly #signal: AbortSignal | undefined;
-  readonly #tried: Spill[] = [];
+  readonly #tried: SpillPlace[] = [];
 
   constructor(receiver: Receiver, hash: Hash, signal: AbortSignal | undefined) {
     this.#receiver = receiver;
@@ -95,7 +77,7 @@ class Places {
   }
 
   /** Runs a step that needs all of the instance, once more in another place if this one fails. */
-  async run<T>(step: (place: Spill) => Promise<T>): Promise<T> {
+  async run<T>(step: (place: SpillPlace) => Promise<T>): Promise<T> {
     try {
       return await step(await this.#current());
     } catch (error) {
@@ -109,7 +91,7 @@ class Places {
     for (const place of this.#tried) await place.end();
   }
 
-  async #current(): Promise<Spill> {
+  async #current(): Promise<SpillPlace> {
     return this.#tried.at(-1) ?? this.#next();
   }
 
@@ -132,7 +114,7 @@ class Places {
     if (seen.digest('hex') !== this.#hash.copy().digest('hex')) throw lostOnTheWay(failure.cause);
   }
 
-  async #next(): Promise<Spill> {
+  async #next(): Promise<SpillPlace> {
     const { ctx } = this.#receiver;
     // Whatever is wrong with a volume that still counts as well: not for ever.
     for (let attempt = 1; attempt <= PLACES_MAX; attempt += 1) {

@@ -11,14 +11,14 @@ import { bundleArrivals } from '../packs/bundles.js';
 import { arrivedInstance, type InstanceContent } from './drafts.js';
 import { identityOf } from './identities.js';
 import type { Receiver } from './receiver.js';
-import { PlaceFailed, type Spill } from './spill.js';
+import { PlaceFailed, type SpillPlace } from './spill-place.js';
 
 /** Small pieces are gathered to this before they are written: a system call per socket read would cost more than the copy. */
 const WRITE_BYTES = 1024 * 1024;
 /** The length is not known before its end: the space is looked at as it grows, and must be four times as much. */
 const LOOK_EVERY_BYTES = 64 * WRITE_BYTES;
 
-export class VolumeSpill implements Spill {
+export class VolumeSpill implements SpillPlace {
   readonly #receiver: Receiver;
   readonly #volume: Volume;
   readonly #writer: PackWriter;
