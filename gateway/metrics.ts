@@ -87,6 +87,7 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
     'Packs that an index that is made again still lacks; 0: it is whole',
     [],
   );
+  const refillLeft = gauge('refill_packs_left', 'Packs whose hot copy was lost and is being brought back', []);
   const jobs = gauge('jobs', 'Jobs that wait or run', ['kind', 'state']);
   const labelled = [studies, bytes, volume, volumeFree, volumeTrend, volumeSeconds, replica, debt, debtBytes, jobs];
   const auditFailing = gauge('audit_failing', '1 when the audit log cannot be written', []);
@@ -95,6 +96,7 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
     auditFailing,
     auditLost,
     rebuildLeft,
+    refillLeft,
     instances,
     unprotected,
     unprotectedBytes,
@@ -121,6 +123,7 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
       auditFailing.set(status.audit.state === 'failing' ? 1 : 0);
       auditLost.set(status.audit.lost);
       rebuildLeft.set(status.rebuild === null ? 0 : Math.max(1, status.rebuild.packsTotal - status.rebuild.packsDone));
+      refillLeft.set(status.refill.packs);
       keys.set(status.keys.fault === null ? 1 : 0);
       unprotected.set(status.unprotected.instances);
       unprotectedBytes.set(status.unprotected.bytes);

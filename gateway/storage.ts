@@ -14,6 +14,7 @@ import { ArchiveError, hasCode } from '../tiering/core/errors.js';
 import type { Keyring } from '../tiering/format/keyring.js';
 import { MANIFEST_PREFIX } from '../tiering/format/names.js';
 import { openLocalVolume } from '../tiering/hot/local-volume.js';
+import { lookAtVacancy } from '../tiering/hot/vacancy.js';
 import type { Index } from '../tiering/index/index.js';
 import { openSqliteIndex } from '../tiering/index/sqlite/open-sqlite-index.js';
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js';
@@ -202,14 +203,15 @@ function volumeSource(
   { clock, random }: StorageOptions,
 ): VolumeSource {
   const known = SETTING.volume(volume.name);
+  const open = async (create: boolean) => {
+    const opened = await openLocalVolume({ ...volume, archiveId, ownerEpoch, create, clock, random });
+    if (create) await index.setSetting(known, 'yes');
+    return opened;
+  };
   return {
     name: volume.name,
-    open: async () => {
-      const create = (await index.setting(known)) === undefined;
-      const opened = await openLocalVolume({ ...volume, archiveId, ownerEpoch, create, clock, random });
-      if (create) await index.setSetting(known, 'yes');
-      return opened;
-    },
+    open: async () => open((await index.setting(known)) === undefined),
+    replacement: { look: () => lookAtVacancy(volume.path), take: () => open(true) },
   };
 }
 

@@ -4,7 +4,7 @@ import type { HoldView } from '../gateway/admin/holds.js';
 import type { JobView } from '../gateway/admin/jobs.js';
 import type { Plan } from '../gateway/admin/plan.js';
 import type { StatusView } from '../gateway/admin/status.js';
-import type { HoldReport, VolumeExposure, VolumeState } from '../tiering/archive/archive.js';
+import type { AdoptReport, HoldReport, VolumeExposure, VolumeState } from '../tiering/archive/archive.js';
 import { ArchiveError, type ErrorCode } from '../tiering/core/errors.js';
 import { readEvents } from './server-events.js';
 
@@ -60,6 +60,10 @@ export class ServerClient {
 
   returnVolume(name: string): Promise<{ readonly state: VolumeState }> {
     return this.#json('POST', `/admin/api/volumes/${encodeURIComponent(name)}/return`, {});
+  }
+
+  adoptVolume(name: string, plan: boolean): Promise<AdoptReport> {
+    return this.#json('POST', `/admin/api/volumes/${encodeURIComponent(name)}/adopt`, { plan });
   }
 
   async jobs(): Promise<readonly JobView[]> {

@@ -122,6 +122,7 @@ const schemas = {
       description: 'The index is being made again; null when it is whole',
     },
     audit: object({ state: { enum: ['on', 'failing', 'off'] }, detail: nullable('string'), lost: count }),
+    refill: object({ packs: count, bytes: count }),
     volumes: list(
       object({
         name: text,
@@ -248,6 +249,29 @@ export const OPENAPI = {
         responses: {
           200: answer('How it does', object({ volume: text, out: { type: 'boolean' }, state: text })),
           400: problem,
+          503: problem,
+        },
+      },
+    },
+    '/volumes/{name}/adopt': {
+      parameters: [{ name: 'name', in: 'path', required: true, schema: text }],
+      post: {
+        summary:
+          'Take in an empty disk in the place of a failed volume; what lay on the old one is given up. With plan, only say what that is',
+        requestBody: { required: true, content: json(object({ plan: { type: 'boolean' } }, ['plan'])) },
+        responses: {
+          200: answer(
+            'What replicas have, which is brought back in the background, and what is lost',
+            object({
+              volume: text,
+              place: object({ path: text, bytesTotal: count, bytesFree: count, mountPoint: { type: 'boolean' } }),
+              recalled: object({ packs: count, bytes: count }),
+              lost: object({ instances: count, bytes: count, studies: list(text) }),
+              state: nullable('string'),
+            }),
+          ),
+          400: problem,
+          409: problem,
           503: problem,
         },
       },

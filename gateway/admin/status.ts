@@ -20,6 +20,8 @@ export interface StatusView {
   /** How far the index is that is being made again, with the rate and the time left; null when it is whole. */
   readonly rebuild: ArchiveStatus['rebuild'];
   readonly keys: ArchiveStatus['keys'];
+  /** What is being brought back to the volumes, whose hot copies were lost. */
+  readonly refill: ArchiveStatus['index']['lostHot'];
   readonly volumes: ArchiveStatus['volumes'];
   readonly replicas: readonly (ArchiveStatus['replicas'][number] & {
     readonly debt: { readonly packs: number; readonly bytes: number };
@@ -53,6 +55,7 @@ export function statusView(
     ingest: status.ingest,
     rebuild: status.rebuild,
     keys: status.keys,
+    refill: status.index.lostHot,
     volumes: status.volumes,
     replicas: status.replicas.map((replica) => ({ ...replica, debt: debt.get(replica.name) ?? NO_DEBT })),
     audit,

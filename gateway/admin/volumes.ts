@@ -1,4 +1,4 @@
-// Volumes over the admin API: what only one of them has, and taking one out of use and back in.
+// Volumes over the admin API: what only one of them has, and taking one out of use and back in, or in anew.
 import type { Request, Router } from 'express';
 import { z } from 'zod';
 import type { Archive } from '../../tiering/archive/archive.js';
@@ -28,5 +28,12 @@ export function addVolumeRoutes(
     const state = await archive.returnVolume(name);
     health.changed();
     response.json({ volume: name, out: false, state });
+  });
+  router.post('/volumes/:name/adopt', async (request, response) => {
+    const name = parseVolumeName(request.params.name);
+    const { plan } = checked(schema, bodyOf(request));
+    const report = await archive.adoptVolume(name, { plan });
+    health.changed();
+    response.json({ volume: name, ...report });
   });
 }

@@ -230,6 +230,21 @@ function describeFilters(index: () => Index): void {
     await index().touch(studyUid(1), 50_000);
     await index().touch(studyUid(1), 40_000);
     expect(await idsOf(index(), { order: 'accessed' })).toEqual([2, 3, 4, 1]);
+    expect(await idsOf(index(), { order: 'recent' })).toEqual([1, 4, 3, 2]);
+  });
+
+  it('of a volume that is lost are missing at once, and only they; its trays take nothing more', async () => {
+    expect(await index().loseVolume(parseVolumeName('b'))).toBe(0);
+    // The tray that was open and the pack that was there; the one that was missing before is missing still.
+    expect(await index().loseVolume(VOLUME)).toBe(2);
+    expect(await idsOf(index(), { hot: ['missing'], volume: VOLUME })).toEqual([1, 2, 4]);
+    expect(await idsOf(index(), { hot: ['cold'] })).toEqual([3]);
+    await expect(commit(index(), { study: 1, series: 1, instance: 2, seq: 9 })).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+    const status = await index().status({ writeQuorum: 1, replicas: [R1, R2] });
+    expect(status).toMatchObject({ studies: { hot: 0, cold: 2 }, lostHot: { packs: 1 } });
+    expect(await index().loseVolume(VOLUME)).toBe(0);
   });
 
   it('of more than a page come complete and once', async () => {
@@ -237,6 +252,7 @@ function describeFilters(index: () => Index): void {
     await Promise.all(ids.map((n) => index().addPack(newPack(n, { kind: 'pack' }))));
     expect(await idsOf(index(), { kind: 'pack', hot: ['present'] })).toEqual([2, ...ids]);
     expect(await idsOf(index(), { limit: 301 })).toHaveLength(301);
+    expect(await idsOf(index(), { kind: 'pack', hot: ['present'], order: 'recent' })).toEqual([...ids.reverse(), 2]);
   });
 }
 
@@ -319,6 +335,7 @@ function describeWhole(index: () => Index): void {
       bytes: { hot: 1_001_024, cold: 1_024 },
       instances: 3,
       unprotected: { instances: 2, bytes: 200, oldestArrivedMs: 10_001 },
+      lostHot: { packs: 0, bytes: 0 },
       deletes: { pending: 0, owed: 0 },
       erasurePending: { instances: 0, bytes: 0 },
       debt: new Map([

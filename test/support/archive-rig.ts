@@ -14,6 +14,8 @@ import { parseReplicaName, parseVolumeName } from '../../tiering/core/ids.js';
 import { generateKeyring, type Keyring } from '../../tiering/format/keyring.js';
 import { AES_ALONE, type SuiteRule } from '../../tiering/format/suites.js';
 import { openLocalVolume } from '../../tiering/hot/local-volume.js';
+import { lookAtVacancy } from '../../tiering/hot/vacancy.js';
+import type { Volume } from '../../tiering/hot/volume.js';
 import { openSqliteIndex } from '../../tiering/index/sqlite/open-sqlite-index.js';
 import { createWorkerPool } from '../../workers/pool.js';
 
@@ -97,19 +99,8 @@ export class ArchiveRig {
       index: await openSqliteIndex({ path: this.path('index', 'filmroom.db') }),
       volumes: this.volumeNames.map((name) => ({
         name: parseVolumeName(name),
-        open: async () => {
-          const volume = await openLocalVolume({
-            name: parseVolumeName(name),
-            path: this.path(name),
-            archiveId: this.keyring.archiveId,
-            ownerEpoch: 1,
-            create: !this.#made.has(name),
-            clock: systemClock,
-            random: systemRandom,
-          });
-          this.#made.add(name);
-          return volume;
-        },
+        open: () => this.#openVolume(name, !this.#made.has(name)),
+        replacement: { look: () => lookAtVacancy(this.path(name)), take: () => this.#openVolume(name, true) },
       })),
       replicas,
       pool: createWorkerPool({ threads: 2 }),
@@ -120,6 +111,20 @@ export class ArchiveRig {
       log: (event) => this.events.push(event),
     };
     return options;
+  }
+
+  async #openVolume(name: string, create: boolean): Promise<Volume> {
+    const volume = await openLocalVolume({
+      name: parseVolumeName(name),
+      path: this.path(name),
+      archiveId: this.keyring.archiveId,
+      ownerEpoch: 1,
+      create,
+      clock: systemClock,
+      random: systemRandom,
+    });
+    this.#made.add(name);
+    return volume;
   }
 
   async store(name: string, create = false): Promise<ObjectStore> {

@@ -243,6 +243,7 @@ export class MemoryArchive implements Archive {
   setHold = unsupported;
   failVolume = unsupported;
   returnVolume = unsupported;
+  adoptVolume = unsupported;
   exposure = unsupported;
   clearHold = unsupported;
   erase = unsupported;

@@ -8,6 +8,7 @@ export const HEALTHY: ArchiveStatus = {
   index: {
     studies: { total: 3, hot: 2, protected: 1, cold: 1 },
     bytes: { hot: 2048, cold: 1024 },
+    lostHot: { packs: 0, bytes: 0 },
     deletes: { pending: 0, owed: 0 },
     erasurePending: { instances: 0, bytes: 0 },
     instances: 7,
@@ -61,6 +62,7 @@ export function scriptedArchive(script: Partial<Archive>): Archive {
     setHold: unscripted,
     failVolume: unscripted,
     returnVolume: unscripted,
+    adoptVolume: unscripted,
     exposure: unscripted,
     clearHold: unscripted,
     erase: unscripted,

@@ -7,6 +7,7 @@ import type { ReplicaName, SeriesUid, Sha256, SopUid, StudyUid, VolumeName } fro
 import type { StudyHold } from '../format/types.js';
 import type { InstanceRecord, MetadataPart, QueryPage, QuerySpec, Scope } from '../index/index.js';
 import type {
+  AdoptReport,
   ArchiveStatus,
   DrainReport,
   EraseReport,
@@ -165,6 +166,11 @@ export interface Archive extends ImageArchive {
   failVolume(name: VolumeName): Promise<void>;
   /** Takes it back in as a failed volume that is well again. Resolves with its state then. INVALID for one that is not configured. */
   returnVolume(name: VolumeName): Promise<VolumeState>;
+  /**
+   * Takes in an empty disk in the place of a failed volume: the old one is given up, with what is on no replica. With `plan` only says what that is. CONFLICT
+   * when the volume is there; UNAVAILABLE when what is there is not empty, or cannot be written; INVALID for one that is not configured.
+   */
+  adoptVolume(name: VolumeName, options?: { readonly plan?: boolean }): Promise<AdoptReport>;
   /** What cannot be read without the volume, since it is not protected. */
   exposure(name: VolumeName): Promise<VolumeExposure>;
   /** Stops movers, finishes what is in flight, closes everything below. Idempotent. */

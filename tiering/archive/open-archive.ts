@@ -41,6 +41,7 @@ import { remove } from './removal/remove.js';
 import { type ReportStore, SignedReports } from './signed-reports.js';
 import { migrate, recall } from './tiers/migrate.js';
 import { Movers } from './tiers/movers.js';
+import { adoptVolume } from './volumes/adopt.js';
 import { exposureOf, failVolume, loadOverrides, returnVolume } from './volumes/volume-override.js';
 import { VolumeSet, type VolumeSource } from './volumes/volume-set.js';
 
@@ -190,6 +191,7 @@ function assemble(
     removeKey: (key, options = {}) => removeKey(ctx, key, options),
     failVolume: (name) => failVolume(ctx, name),
     returnVolume: (name) => returnVolume(ctx, name),
+    adoptVolume: (name, options = {}) => adoptVolume(ctx, name, options),
     exposure: (name) => exposureOf(ctx, name),
     close: () => {
       closing ??= close(ctx, committer, movers, reconciling).finally(() => closeKeys?.());

@@ -215,6 +215,23 @@ export interface VolumeExposure {
   readonly bytes: number;
 }
 
+/** What lay on a volume that is replaced by an empty disk. */
+export interface AdoptReport {
+  /** In its place; `mountPoint` false: perhaps the new disk is not mounted. */
+  readonly place: {
+    readonly path: string;
+    readonly bytesTotal: number;
+    readonly bytesFree: number;
+    readonly mountPoint: boolean;
+  };
+  /** Packs that replicas have: brought back in the background, those needed most likely first. */
+  readonly recalled: { readonly packs: number; readonly bytes: number };
+  /** What nobody else has: told as lost until it is sent again. Of the studies the first 1,000. */
+  readonly lost: { readonly instances: number; readonly bytes: number; readonly studies: readonly StudyUid[] };
+  /** Null in a plan. */
+  readonly state: VolumeState | null;
+}
+
 /** `slow`: works, and another one does better. `suspect`: a call failed, a probe decides. `returning`: well again, and what it holds is being read. */
 export type VolumeState = 'healthy' | 'slow' | 'suspect' | 'failed' | 'returning';
 

@@ -40,7 +40,7 @@ function parseIdentity(text: string, where: string): Identity & { readonly versi
     !Number.isSafeInteger(ownerEpoch) ||
     typeof formatVersion !== 'number'
   ) {
-    throw new ArchiveError('UNAVAILABLE', `${where} is damaged: restore it, or adopt the volume by command`);
+    throw new ArchiveError('UNAVAILABLE', `${where} is damaged: put it back from a copy`);
   }
   return { archiveId, volume: volume as VolumeName, ownerEpoch, version: formatVersion };
 }

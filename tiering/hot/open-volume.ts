@@ -64,17 +64,23 @@ async function readIfThere(guard: IdentityGuard): Promise<Identity | undefined> 
 
 async function makeDirectories(root: string): Promise<void> {
   await makeDurable(root);
-  for (const name of await files.readdir(root)) {
-    const leftover = EMPTY_BESIDES.has(name);
-    const used = (name === TRAYS || name === PACKS) && (await files.readdir(join(root, name))).length > 0;
-    if (!leftover || used) {
-      throw new ArchiveError(
-        'UNAVAILABLE',
-        `${root} holds other things (${name}) and no ${IDENTITY}: not made a volume`,
-      );
-    }
+  const foreign = await firstForeign(root, await files.readdir(root));
+  if (foreign !== undefined) {
+    throw new ArchiveError(
+      'UNAVAILABLE',
+      `${root} holds other things (${foreign}) and no ${IDENTITY}: not made a volume`,
+    );
   }
   for (const name of DIRECTORIES) await makeDurable(join(root, name));
+}
+
+/** Of what a directory holds, a name that keeps it from counting as empty. */
+export async function firstForeign(root: string, names: readonly string[]): Promise<string | undefined> {
+  for (const name of names) {
+    const used = (name === TRAYS || name === PACKS) && (await files.readdir(join(root, name))).length > 0;
+    if (used || !EMPTY_BESIDES.has(name)) return name;
+  }
+  return undefined;
 }
 
 /** mkdir, with `parents` if need be, each made durable in its own parent. */

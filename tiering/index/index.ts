@@ -154,6 +154,8 @@ export interface IndexStatus {
   readonly bytes: { readonly hot: number; readonly cold: number };
   readonly instances: number;
   readonly unprotected: { readonly instances: number; readonly bytes: number; readonly oldestArrivedMs: number | null };
+  /** Packs whose hot copy was lost and that replicas have: they are being brought back. */
+  readonly lostHot: { readonly packs: number; readonly bytes: number };
   /** Deletes on fewer than `writeQuorum` replicas, and those that not every one of `replicas` holds. */
   readonly deletes: { readonly pending: number; readonly owed: number };
   /** Deleted instances whose bytes are still somewhere: in a pack or tray, or in objects of one that was dropped. */
@@ -203,7 +205,8 @@ export interface PackFilter {
    * by this rule. So nothing is thrown away before what took its place is protected (I5).
    */
   readonly dispensable?: ProtectionRule;
-  readonly order?: 'created' | 'accessed';
+  /** `accessed`: longest unopened first; `recent`: the other way round. */
+  readonly order?: 'created' | 'accessed' | 'recent';
   readonly limit?: number;
 }
 
@@ -279,6 +282,8 @@ export interface Index {
   /** A tray is closed: no more arrivals; `bytes` is its accepted length. */
   closeTray(id: PackId, bytes: number): Promise<void>;
   setHot(id: PackId, hot: HotState, volume: VolumeName | null): Promise<void>;
+  /** Everything that ought to be on this volume is missing from now on, and its trays are closed; in one transaction. Resolves with how many files that were. */
+  loseVolume(volume: VolumeName): Promise<number>;
   /** Records what was drawn for sealing. CONFLICT when another seal is there already. */
   setSeal(id: PackId, seal: PackSeal): Promise<void>;
   /**

@@ -58,6 +58,11 @@ export function describeStatus(status: StatusView): string {
     ...(status.audit.detail === null
       ? []
       : [`${status.audit.detail}; requests go on, ${plural(status.audit.lost, 'record')} lost`]),
+    ...(status.refill.packs === 0
+      ? []
+      : [
+          `being brought back to the volumes: ${plural(status.refill.packs, 'pack')}, ${formatBytes(status.refill.bytes)}`,
+        ]),
     `new instances go to: ${status.ingest}`,
     '',
     formatTable([

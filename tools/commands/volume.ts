@@ -1,5 +1,7 @@
-// filmroom volume: the volumes and how each does; `fail` takes one out of use as if it had failed, `return` takes it back in.
+// filmroom volume: the volumes and how each does; `fail` takes one out of use as if it had failed, `return` takes it back in, `adopt` takes in an
+// empty disk in its place.
 import { Command } from 'commander';
+import type { AdoptReport } from '../../tiering/archive/archive.js';
 import { EXIT } from '../exit.js';
 import { formatBytes, formatTable, plural } from '../format.js';
 import { type Io, note, print, printJson } from '../io.js';
@@ -12,10 +14,11 @@ interface Options extends ServerOptions {
 
 export function volumeCommand(io: Io): Command {
   return new Command('volume')
-    .description('look at volumes, take one out of use and back in')
+    .description('look at volumes, take one out of use and back in, or replace it')
     .addCommand(listCommand(io))
     .addCommand(failCommand(io))
-    .addCommand(returnCommand(io));
+    .addCommand(returnCommand(io))
+    .addCommand(adoptCommand(io));
 }
 
 function listCommand(io: Io): Command {
@@ -80,4 +83,39 @@ function returnCommand(io: Io): Command {
     else print(io, `${name} may be used again, and is ${state}: filmroom volume list says why`);
     return state === 'healthy' ? EXIT.done : EXIT.partly;
   });
+}
+
+/** Studies that are named on the screen; --json has the first 1,000. */
+const STUDIES_SHOWN = 20;
+
+function adoptCommand(io: Io): Command {
+  const command = serverCommand('adopt', 'take in an empty disk in its place; what lay on the old one is given up')
+    .argument('<name>', 'its name in the configuration')
+    .option('--yes', 'do it; without this what is given up is shown and nothing is done');
+  return withServer<Options>(io, command, async (client, { yes, json }, [name = '']) => {
+    const report = await client.adoptVolume(name, yes !== true);
+    if (json === true) printJson(io, { ...report, confirmed: yes === true });
+    else print(io, describeAdoption(name, report));
+    if (yes !== true) {
+      note(io, 'Nothing was done. Give --yes to do it.');
+      return EXIT.usage;
+    }
+    if (json !== true) print(io, `${name} is ${report.state}. filmroom status says what is still to be brought back.`);
+    return report.state === 'healthy' ? EXIT.done : EXIT.partly;
+  });
+}
+
+function describeAdoption(name: string, { place, recalled, lost }: AdoptReport): string {
+  const studies = lost.studies.slice(0, STUDIES_SHOWN).map((study) => `  ${study}`);
+  const more = lost.studies.length - studies.length;
+  return [
+    `${place.path}: empty, ${formatBytes(place.bytesFree)} of ${formatBytes(place.bytesTotal)} free`,
+    ...(place.mountPoint ? [] : [`no disk is mounted there: what is stored goes to the disk of the folder above it`]),
+    `${plural(recalled.packs, 'pack')}, ${formatBytes(recalled.bytes)}, of ${name} are on replicas and are brought back, what was opened last first`,
+    lost.instances === 0
+      ? 'nothing was on the old disk alone'
+      : `given up: ${plural(lost.instances, 'instance')}, ${formatBytes(lost.bytes)}, that were on the old disk alone, of these studies; send them again`,
+    ...studies,
+    ...(more > 0 ? [`  and ${more} more (--json)`] : []),
+  ].join('\n');
 }

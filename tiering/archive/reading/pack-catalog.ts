@@ -55,6 +55,16 @@ export class PackCatalog {
     }
   }
 
+  /** The same for a change of many rows. */
+  async changeMany<T>(write: (index: Index) => Promise<T>): Promise<T> {
+    try {
+      return await write(this.#index);
+    } finally {
+      this.#changes += 1;
+      this.#records.clear();
+    }
+  }
+
   /** The pack's data key. WRONG_KEY when the keyring cannot open it; UNAVAILABLE when who holds its key does not answer. */
   dek(id: PackId, seal: PackSeal): Promise<Uint8Array> {
     const dekId = Buffer.from(seal.dekId).toString('hex');

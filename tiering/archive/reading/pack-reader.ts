@@ -109,6 +109,10 @@ async function readPiece(
       const hot = await readHot(ctx, record, failed, start, Math.min(end, start + READ_PIECE_BYTES), signal);
       if (hot.bytes !== null) return { bytes: hot.bytes, tier: 'hot' };
     }
+    // It is known not to be on a volume that is there, and nobody else has it.
+    if (record.hot === 'missing' && record.volume !== null && ctx.volumes.readable(record.volume) !== null) {
+      failure = new ArchiveError('ABSENT', `pack ${pack} is not on volume ${record.volume}`);
+    }
     break;
   }
   throw unreadable(pack, failure);

@@ -24,6 +24,7 @@ import { payTombstones } from '../removal/send-tombstones.js';
 import { evictPack } from './evict.js';
 import { protectPack, reachable } from './protect.js';
 import { recallPack } from './recall.js';
+import { refill } from './refill.js';
 
 /** Opened packs waiting for a recall; the oldest are forgotten beyond it: the next reader asks again. */
 const RECALLS_MAX = 1_000;
@@ -60,6 +61,7 @@ export class Movers {
       this.#loop('clear', moverIntervalMs, () => this.#emptyPacks.remove()),
       this.#loop('tell-deletes', moverIntervalMs, (signal) => this.#tellDeletes(signal)),
       this.#loop('recall', moverIntervalMs, (signal) => this.#recallOpened(signal)),
+      this.#loop('refill', moverIntervalMs, (signal) => refill(this.#ctx, this.#retries, this.#pace, signal)),
       this.#loop('compact', UPKEEP_MS, (signal) => compactDuePacks(this.#ctx, this.#retries, this.#pace, signal)),
       this.#loop('collect-garbage', UPKEEP_MS, (signal) => this.#collect(signal)),
       this.#loop('fill', UPKEEP_MS, (signal) => goOnFilling(this.#ctx, this.#pace, signal)),

@@ -3,6 +3,7 @@
 import type { Clock } from '../../core/clock.js';
 import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { VolumeName } from '../../core/ids.js';
+import type { Vacancy } from '../../hot/vacancy.js';
 import type { Volume, VolumeUsage } from '../../hot/volume.js';
 import type { VolumeState } from '../archive.js';
 import { measured } from './measured-volume.js';
@@ -13,6 +14,13 @@ export interface VolumeSource {
   readonly name: VolumeName;
   /** Opens it, or rejects: UNAVAILABLE when it is missing, FOREIGN when it is another archive's. */
   readonly open: () => Promise<Volume>;
+  /** For a disk that was replaced by an empty one. Left out: such a volume cannot be adopted. */
+  readonly replacement?: {
+    /** As lookAtVacancy (tiering/hot/vacancy.ts). */
+    readonly look: () => Promise<Vacancy>;
+    /** Makes the empty directory into the volume. */
+    readonly take: () => Promise<Volume>;
+  };
 }
 
 /** A change of state, or a trend that begins or ends. */
@@ -158,6 +166,49 @@ export class Member {
     await this.probe();
   }
 
+  /** What lies in its place. CONFLICT when that is the volume itself, in use or not. */
+  async vacancy(): Promise<Vacancy> {
+    const { replacement } = this.#source;
+    if (replacement === undefined) throw new ArchiveError('NOT_SUPPORTED', `volume ${this.name} cannot be replaced`);
+    if (this.health.readable) {
+      throw new ArchiveError('CONFLICT', `volume ${this.name} is ${this.health.state}: there is nothing to replace`);
+    }
+    return replacement.look();
+  }
+
+  /**
+   * Makes the empty disk in its place into it, calls `giveUp` once it is there, and uses it. As `vacancy`; what goes wrong after `giveUp` leaves a failed
+   * volume that returns by itself.
+   */
+  async adopt(giveUp: () => Promise<void>): Promise<void> {
+    await this.#probing;
+    const adopting = this.#adopt(giveUp);
+    // No probe opens it meanwhile.
+    this.#probing = adopting
+      .catch(() => undefined)
+      .finally(() => {
+        this.#probing = null;
+      });
+    await adopting;
+  }
+
+  async #adopt(giveUp: () => Promise<void>): Promise<void> {
+    await this.vacancy();
+    await this.#letGo();
+    const made = await this.#source.replacement?.take();
+    if (made === undefined) return;
+    const volume = measured(made, this.#pulse);
+    try {
+      await giveUp();
+      this.health.takeIn();
+      await this.#takeBack(volume);
+    } catch (error) {
+      await volume.close();
+      this.#failed(error);
+      throw error;
+    }
+  }
+
   async close(): Promise<void> {
     await this.#probing;
     await this.#letGo();
@@ -216,17 +267,22 @@ export class Member {
         await volume.close();
         return;
       }
-      this.health.returning();
-      this.#tell();
-      await this.#hooks.onDeletes(volume);
-      await this.#hooks.onReturn(volume);
-      this.#usage = await volume.usage();
-      this.#volume = volume;
-      this.#serves();
+      await this.#takeBack(volume);
     } catch (error) {
       await volume.close();
       throw error;
     }
+  }
+
+  /** Reads what it holds, then uses it. */
+  async #takeBack(volume: Volume): Promise<void> {
+    this.health.returning();
+    this.#tell();
+    await this.#hooks.onDeletes(volume);
+    await this.#hooks.onReturn(volume);
+    this.#usage = await volume.usage();
+    this.#volume = volume;
+    this.#serves();
   }
 
   #serves(): void {

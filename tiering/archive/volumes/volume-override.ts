@@ -23,11 +23,16 @@ export async function failVolume(ctx: ArchiveContext, name: VolumeName): Promise
   ctx.log({ level: 'warn', event: 'volume-taken-out', detail: name });
 }
 
+/** It may be used again, durably: with everything that was written to the index before. */
+export async function takeOverride(ctx: ArchiveContext, name: VolumeName): Promise<void> {
+  await ctx.index.setSetting(keyOf(name), '');
+  await ctx.index.commitDurable();
+}
+
 /** As Archive.returnVolume. */
 export async function returnVolume(ctx: ArchiveContext, name: VolumeName): Promise<VolumeState> {
   mustBeConfigured(ctx, name);
-  await ctx.index.setSetting(keyOf(name), '');
-  await ctx.index.commitDurable();
+  await takeOverride(ctx, name);
   await ctx.volumes.takeIn(name);
   const state = ctx.volumes.state().find((one) => one.name === name)?.state ?? 'failed';
   ctx.log({ level: 'info', event: 'volume-taken-in', detail: `${name}: ${state}` });

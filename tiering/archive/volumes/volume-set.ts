@@ -1,7 +1,9 @@
 // The hot tier as a whole: which volumes there are, which of them may be read, and where new bytes go (DESIGN section 9). How one of them
 // does is member.ts.
+import { ArchiveError } from '../../core/errors.js';
 import type { VolumeName } from '../../core/ids.js';
 import { PACK_BYTES_MAX, VOLUME_RESERVE_SHARE } from '../../core/limits.js';
+import type { Vacancy } from '../../hot/vacancy.js';
 import type { Volume, VolumeUsage } from '../../hot/volume.js';
 import { Member, type VolumeHooks, type VolumeSource, type VolumeView } from './member.js';
 
@@ -114,6 +116,22 @@ export class VolumeSet {
   /** Looks at it at once, and uses it if it is well. */
   async takeIn(name: VolumeName): Promise<void> {
     await this.#member(name)?.takeIn();
+  }
+
+  /** As Member.vacancy; INVALID for one that is not configured, here and below. */
+  async vacancy(name: VolumeName): Promise<Vacancy> {
+    return this.#configured(name).vacancy();
+  }
+
+  /** As Member.adopt. */
+  async adopt(name: VolumeName, giveUp: () => Promise<void>): Promise<void> {
+    await this.#configured(name).adopt(giveUp);
+  }
+
+  #configured(name: VolumeName): Member {
+    const member = this.#member(name);
+    if (member !== undefined) return member;
+    throw new ArchiveError('INVALID', `the server has no volume ${name}; it has: ${this.names.join(', ')}`);
   }
 
   /** Resolves once a reported error of this volume was looked into, after a second at the latest. Never rejects. */

@@ -106,6 +106,13 @@ export class PackTable {
     this.#aggregates.refreshStudiesOf(pack.id);
   }
 
+  /** As Index.loseVolume. */
+  loseVolume(volume: VolumeName): number {
+    const lost = this.#sql.lose.all(volume);
+    for (const id of lost) this.#aggregates.refreshStudiesOf(id);
+    return lost.length;
+  }
+
   /** The id of the pack's bundle with exactly these bytes, added when it has none. */
   bundle(pack: StoredPack, bundle: SeriesBundle): number {
     for (const row of this.#sql.bundles.all(pack.id, bundle.series)) {
@@ -307,6 +314,11 @@ function prepare(db: Database) {
       "UPDATE packs SET bytes = ?, closed = 1, hot = CASE hot WHEN 'open' THEN 'present' ELSE hot END WHERE id = ?",
     ),
     hot: prepared<[string, string | null, number]>('UPDATE packs SET hot = ?, volume = ? WHERE id = ?'),
+    lose: db
+      .prepare<[string], number>(
+        "UPDATE packs SET hot = 'missing', closed = 1 WHERE volume = ? AND hot IN ('open', 'present') RETURNING id",
+      )
+      .pluck() as Statement<[string], number>,
     bundles: prepared<[number, string], { id: number; gzip: Uint8Array }>(
       'SELECT id, gzip FROM bundles WHERE pack = ? AND series = ?',
     ),

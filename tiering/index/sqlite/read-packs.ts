@@ -137,14 +137,15 @@ export class PackReader {
   /** One page of the packs that the filter asks for, in its order, after `position`. */
   page(filter: PackFilter, position: PackPosition | null, limit: number): PackPage {
     const wanted = Math.min(limit, PAGE_PACKS);
-    const order = filter.order === 'accessed' ? 'accessed_ms' : 'created_ms';
+    const order = filter.order === 'accessed' || filter.order === 'recent' ? 'accessed_ms' : 'created_ms';
+    const [beyond, way] = filter.order === 'recent' ? ['<', 'DESC'] : ['>', 'ASC'];
     const { conditions, values } = this.#conditions(filter);
     if (position !== null) {
-      conditions.push(`(p.${order}, p.uuid) > (?, ?)`);
+      conditions.push(`(p.${order}, p.uuid) ${beyond} (?, ?)`);
       values.push(position.ms, position.uuid);
     }
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-    const sql = `SELECT p.* FROM packs p ${where} ORDER BY p.${order}, p.uuid LIMIT ?`;
+    const sql = `SELECT p.* FROM packs p ${where} ORDER BY p.${order} ${way}, p.uuid ${way} LIMIT ?`;
     const rows = this.#db.prepare<unknown[], PackRow>(sql).all(...values, wanted);
     const last = rows[rows.length - 1];
     const ended = last === undefined || rows.length < wanted || rows.length >= limit;

@@ -55,6 +55,12 @@ export function readStatus(
       bytes: totals?.openBytes ?? 0,
       oldestArrivedMs: totals?.oldestMs ?? null,
     },
+    lostHot: db
+      .prepare<[], { packs: number; bytes: number }>(
+        `SELECT count(*) AS packs, coalesce(sum(bytes), 0) AS bytes FROM packs
+         WHERE hot = 'missing' AND kind = 'pack' AND placements > 0 AND live_instances > 0`,
+      )
+      .get() ?? { packs: 0, bytes: 0 },
     deletes: readDeletes(db, rule),
     erasurePending: erasures.pending(),
     debt: readDebt(db, packs, rule.replicas),

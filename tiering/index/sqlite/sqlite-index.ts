@@ -189,6 +189,10 @@ export class SqliteIndex implements Index {
     return this.#writer.call('setHot', id, hot, volume);
   }
 
+  loseVolume(volume: VolumeName) {
+    return this.#writer.call('loseVolume', volume);
+  }
+
   setSeal(id: PackId, seal: PackSeal) {
     return this.#writer.call('setSeal', id, seal);
   }

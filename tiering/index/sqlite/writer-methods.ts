@@ -112,6 +112,7 @@ export function writerMethods(db: Database) {
 
     closeTray: (id: PackId, bytes: number): void => packs.closeTray(id, bytes),
     setHot: (id: PackId, hot: HotState, volume: VolumeName | null): void => packs.setHot(id, hot, volume),
+    loseVolume: (volume: VolumeName): number => packs.loseVolume(volume),
     setSeal: (id: PackId, seal: PackSeal): void => packs.setSeal(id, seal),
     rewrap: (
       id: PackId,
