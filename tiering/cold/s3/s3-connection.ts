@@ -12,6 +12,7 @@ import { withDeadline } from '../../core/queues.js';
 import { abortedError, throwIfAborted } from '../checks.js';
 import * as limits from '../limits.js';
 import type { ObjectStoreCapabilities } from '../object-store.js';
+import { GetSockets } from './get-sockets.js';
 import { type Provider, type ProviderName, providerNamed, providerOfEndpoint } from './providers.js';
 import { isTransient, s3Error } from './s3-errors.js';
 import { SignedGets } from './s3-signed-get.js';
@@ -67,7 +68,7 @@ export interface S3Call {
   readonly attempt: number;
 }
 
-type Loaded = Pick<S3Call, 'sdk' | 'client' | 'gets'>;
+type Loaded = Pick<S3Call, 'sdk' | 'client' | 'gets'> & { readonly sockets: GetSockets };
 
 const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
@@ -162,6 +163,7 @@ export class S3Connection {
     this.#closed = true;
     const loaded = await this.#loading?.catch(() => undefined);
     loaded?.client.destroy();
+    loaded?.sockets.close();
   }
 
   #mustBeOpen(): void {
@@ -194,10 +196,7 @@ export class S3Connection {
     ]);
     const { endpoint, region, accessKeyId, secretAccessKey, sessionToken, forcePathStyle, ca, idleMs } = this.#options;
     const agent = { keepAlive: true, maxSockets: limits.S3_SOCKETS_MAX };
-    const agents = {
-      http: new HttpAgent(agent),
-      https: new HttpsAgent({ ...agent, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) }),
-    };
+    const trusted = ca === undefined ? {} : { ca: [...rootCertificates, ca] };
     // Of inactivity. The whole attempt has its deadline in run().
     const idle = idleMs ?? limits.S3_IDLE_MS;
     const client = new sdk.S3Client({
@@ -215,14 +214,20 @@ export class S3Connection {
       maxAttempts: 1,
       logger: quiet,
       requestHandler: new NodeHttpHandler({
-        httpAgent: agents.http,
-        httpsAgent: agents.https,
+        httpAgent: new HttpAgent(agent),
+        httpsAgent: new HttpsAgent({ ...agent, ...trusted }),
         connectionTimeout: limits.S3_CONNECT_MS,
         socketTimeout: idle,
         logger: quiet,
       }),
     });
-    const gets = new SignedGets({ client, agents, bucket: this.bucket, endpoint, idleMs: idle });
-    return { sdk, client, gets };
+    const sockets = new GetSockets({
+      ...trusted,
+      connectMs: limits.S3_CONNECT_MS,
+      idleMs: idle,
+      keptMax: limits.S3_SOCKETS_MAX,
+    });
+    const gets = new SignedGets({ client, sockets, bucket: this.bucket, endpoint });
+    return { sdk, client, gets, sockets };
   }
 }
