@@ -4,7 +4,13 @@ import type { HoldView } from '../gateway/admin/holds.js';
 import type { JobView } from '../gateway/admin/jobs.js';
 import type { Plan } from '../gateway/admin/plan.js';
 import type { StatusView } from '../gateway/admin/status.js';
-import type { AdoptReport, HoldReport, VolumeExposure, VolumeState } from '../tiering/archive/archive.js';
+import type {
+  AdoptReport,
+  FailbackLedger,
+  HoldReport,
+  VolumeExposure,
+  VolumeState,
+} from '../tiering/archive/archive.js';
 import { ArchiveError, type ErrorCode } from '../tiering/core/errors.js';
 import { readEvents } from './server-events.js';
 
@@ -60,6 +66,12 @@ export class ServerClient {
 
   returnVolume(name: string): Promise<{ readonly state: VolumeState }> {
     return this.#json('POST', `/admin/api/volumes/${encodeURIComponent(name)}/return`, {});
+  }
+
+  /** Of one volume, or of all with an empty name. */
+  async ledgers(name: string): Promise<readonly FailbackLedger[]> {
+    const of = name === '' ? '' : `/${encodeURIComponent(name)}`;
+    return (await this.#json<{ ledgers: readonly FailbackLedger[] }>('GET', `/admin/api/volumes${of}/ledgers`)).ledgers;
   }
 
   adoptVolume(name: string, plan: boolean): Promise<AdoptReport> {

@@ -31,7 +31,25 @@ const selection = {
   olderThan: { ...text, description: 'Last instance arrived longer ago than this: 90d. Narrows all or query.' },
 };
 
+const fileCount = object({ packs: count, instances: count, bytes: count });
+
 const schemas = {
+  Ledger: object({
+    volume: text,
+    how: { enum: ['returned', 'adopted'] },
+    awaySince: text,
+    returnedAt: text,
+    endedAt: nullable('string'),
+    outcome: { enum: ['going on', 'complete', 'away again', 'stopped'] },
+    found: object({ packs: count, instances: count, bytes: count, adopted: count }),
+    hashed: fileCount,
+    missing: fileCount,
+    corrupt: fileCount,
+    takenIn: fileCount,
+    repaired: fileCount,
+    atRisk: object({ lost: fileCount, unprotected: fileCount }),
+    report: { type: ['string', 'null'], description: 'The signed report in the reports directory' },
+  }),
   Problem: object({ title: text, status: count, detail: text }),
   Selection: {
     ...object(selection, Object.keys(selection)),
@@ -251,6 +269,19 @@ export const OPENAPI = {
           400: problem,
           503: problem,
         },
+      },
+    },
+    '/volumes/ledgers': {
+      get: {
+        summary: 'What became of volumes that were away: found, missing, repaired, still at risk; latest return first',
+        responses: { 200: answer('Ledgers', object({ ledgers: list(ref('Ledger')) })) },
+      },
+    },
+    '/volumes/{name}/ledgers': {
+      parameters: [{ name: 'name', in: 'path', required: true, schema: text }],
+      get: {
+        summary: 'The same of one volume',
+        responses: { 200: answer('Ledgers', object({ ledgers: list(ref('Ledger')) })), 400: problem },
       },
     },
     '/volumes/{name}/adopt': {

@@ -29,6 +29,12 @@ export function addVolumeRoutes(
     health.changed();
     response.json({ volume: name, out: false, state });
   });
+  router.get('/volumes/ledgers', async (_, response) => {
+    response.json({ ledgers: await archive.ledgers() });
+  });
+  router.get('/volumes/:name/ledgers', async (request, response) => {
+    response.json({ ledgers: await archive.ledgers(parseVolumeName(request.params.name)) });
+  });
   router.post('/volumes/:name/adopt', async (request, response) => {
     const name = parseVolumeName(request.params.name);
     const { plan } = checked(schema, bodyOf(request));

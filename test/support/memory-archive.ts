@@ -244,6 +244,7 @@ export class MemoryArchive implements Archive {
   failVolume = unsupported;
   returnVolume = unsupported;
   adoptVolume = unsupported;
+  ledgers = unsupported;
   exposure = unsupported;
   clearHold = unsupported;
   erase = unsupported;

@@ -63,6 +63,7 @@ export function scriptedArchive(script: Partial<Archive>): Archive {
     failVolume: unscripted,
     returnVolume: unscripted,
     adoptVolume: unscripted,
+    ledgers: unscripted,
     exposure: unscripted,
     clearHold: unscripted,
     erase: unscripted,

@@ -11,6 +11,7 @@ import type {
   ArchiveStatus,
   DrainReport,
   EraseReport,
+  FailbackLedger,
   FillReport,
   HoldReport,
   JobOptions,
@@ -171,6 +172,8 @@ export interface Archive extends ImageArchive {
    * when the volume is there; UNAVAILABLE when what is there is not empty, or cannot be written; INVALID for one that is not configured.
    */
   adoptVolume(name: VolumeName, options?: { readonly plan?: boolean }): Promise<AdoptReport>;
+  /** What became of volumes that were away, of one or of all; latest return first, the last 20 of each. INVALID for one that is not configured. */
+  ledgers(name?: VolumeName): Promise<readonly FailbackLedger[]>;
   /** What cannot be read without the volume, since it is not protected. */
   exposure(name: VolumeName): Promise<VolumeExposure>;
   /** Stops movers, finishes what is in flight, closes everything below. Idempotent. */

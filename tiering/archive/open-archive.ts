@@ -42,7 +42,10 @@ import { type ReportStore, SignedReports } from './signed-reports.js';
 import { migrate, recall } from './tiers/migrate.js';
 import { Movers } from './tiers/movers.js';
 import { adoptVolume } from './volumes/adopt.js';
-import { exposureOf, failVolume, loadOverrides, returnVolume } from './volumes/volume-override.js';
+import { Failback } from './volumes/failback.js';
+import { ledgersOf } from './volumes/ledgers.js';
+import type { Away } from './volumes/member.js';
+import { exposureOf, failVolume, loadOverrides, mustBeConfigured, returnVolume } from './volumes/volume-override.js';
 import { VolumeSet, type VolumeSource } from './volumes/volume-set.js';
 
 export interface ArchiveOptions {
@@ -69,7 +72,7 @@ export interface ArchiveOptions {
 /** What every job needs, with the volumes not yet opened. The archive takes over what it is given and closes it at its end. */
 export function createContext(
   options: ArchiveOptions,
-  onVolume: (ctx: ArchiveContext, volume: Volume) => Promise<void>,
+  onVolume: (ctx: ArchiveContext, volume: Volume, away: Away | null) => Promise<void>,
 ): ArchiveContext {
   const keys = new KeyHolder(options.keyring, options.saveKeyring);
   const log = options.log ?? (() => undefined);
@@ -77,7 +80,7 @@ export function createContext(
     index: options.index,
     volumes: new VolumeSet(options.volumes, {
       onDeletes: (volume) => takeTrayTombstones(ctx, volume),
-      onReturn: (volume) => onVolume(ctx, volume),
+      onReturn: (volume, away) => onVolume(ctx, volume, away),
       log: (event) => ctx.log(event),
       clock: options.clock,
     }),
@@ -109,20 +112,23 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const reconciling = new Set<Promise<void>>();
   let committer: Committer | null = null;
   let rebuilding = options.rebuild === true;
-  const takeIn = async (context: ArchiveContext, volume: Volume) => {
+  const stop = new AbortController();
+  const takeIn = async (context: ArchiveContext, volume: Volume, back: Away | null) => {
     await recoverTrays(context, volume);
     committer?.goOnAbove(await context.index.highestSeq());
-    inBackground(reconcilePacks(context, volume));
+    const failback = await Failback.begin(context, volume, back);
+    inBackground(failback?.run(stop.signal) ?? reconcilePacks(context, volume));
   };
-  const inBackground = (done: Promise<void>) => {
+  const inBackground = (done: Promise<unknown>) => {
     const work: Promise<void> = done
+      .then(() => undefined)
       .catch((error: unknown) => logFailure(ctx, 'reconcile-failed', error))
       .finally(() => reconciling.delete(work));
     reconciling.add(work);
   };
   // While the index is rebuilt, what volumes hold is for the rebuild to take in, in its order.
-  const ctx = createContext(options, async (context, volume) => {
-    if (!rebuilding) await takeIn(context, volume);
+  const ctx = createContext(options, async (context, volume, away) => {
+    if (!rebuilding) await takeIn(context, volume, away);
   });
   await ctx.fleet.load();
   await ctx.damage.load();
@@ -134,13 +140,13 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     const movers = new Movers(ctx, committer, emptyPacks);
     movers.start();
     inBackground(noteRetiredVolumes(ctx));
-    return assemble(ctx, committer, emptyPacks, movers, reconciling, options.closeKeys);
+    return assemble(ctx, committer, emptyPacks, movers, { reconciling, stop }, options.closeKeys);
   };
   if (!rebuilding) return start();
   return openRebuilding(ctx, {
     open: async () => {
       rebuilding = false;
-      for (const volume of ctx.volumes.readables()) await takeIn(ctx, volume);
+      for (const volume of ctx.volumes.readables()) await takeIn(ctx, volume, null);
       return start();
     },
     status: () => status(ctx, 'refused'),
@@ -148,12 +154,18 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   });
 }
 
+/** What volumes that came back are still being looked at by, and how that is stopped. */
+interface Background {
+  readonly reconciling: ReadonlySet<Promise<void>>;
+  readonly stop: AbortController;
+}
+
 function assemble(
   ctx: ArchiveContext,
   committer: Committer,
   emptyPacks: EmptyPacks,
   movers: Movers,
-  reconciling: ReadonlySet<Promise<void>>,
+  background: Background,
   closeKeys: (() => void) | undefined,
 ): Archive {
   const identities = new Identities(ctx.index);
@@ -192,9 +204,13 @@ function assemble(
     failVolume: (name) => failVolume(ctx, name),
     returnVolume: (name) => returnVolume(ctx, name),
     adoptVolume: (name, options = {}) => adoptVolume(ctx, name, options),
+    ledgers: async (name) => {
+      if (name !== undefined) mustBeConfigured(ctx, name);
+      return ledgersOf(ctx, name);
+    },
     exposure: (name) => exposureOf(ctx, name),
     close: () => {
-      closing ??= close(ctx, committer, movers, reconciling).finally(() => closeKeys?.());
+      closing ??= close(ctx, committer, movers, background).finally(() => closeKeys?.());
       return closing;
     },
   };
@@ -236,8 +252,9 @@ async function close(
   ctx: ArchiveContext,
   committer: Committer,
   movers: Movers,
-  reconciling: ReadonlySet<Promise<void>>,
+  { reconciling, stop }: Background,
 ): Promise<void> {
+  stop.abort(new DOMException('the archive is closing', 'AbortError'));
   await movers.close();
   await Promise.all(reconciling);
   await committer.close();

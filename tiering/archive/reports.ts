@@ -215,6 +215,40 @@ export interface VolumeExposure {
   readonly bytes: number;
 }
 
+/** Files of a volume, the live instances in them and their bytes. */
+export interface FileCount {
+  readonly packs: number;
+  readonly instances: number;
+  readonly bytes: number;
+}
+
+/** What became of a volume that was away, from its return until everything of it was in order again. Times are ISO 8601. */
+export interface FailbackLedger {
+  readonly volume: VolumeName;
+  /** `adopted`: as an empty disk in the place of the old one. */
+  readonly how: 'returned' | 'adopted';
+  /** When its failure was noticed, or the process began without it. */
+  readonly awaySince: string;
+  readonly returnedAt: string;
+  /** Null while it goes on. */
+  readonly endedAt: string | null;
+  readonly outcome: 'going on' | 'complete' | 'away again' | 'stopped';
+  /** What is there, present and long enough; `adopted` of it the index did not know. */
+  readonly found: FileCount & { readonly adopted: number };
+  /** Of that, what too few replicas have: every byte was read and is what was acknowledged. */
+  readonly hashed: FileCount;
+  readonly missing: FileCount;
+  readonly corrupt: FileCount;
+  /** Stored on replicas alone meanwhile, to be filed. */
+  readonly takenIn: FileCount;
+  /** Of what was missing or corrupt: hot again, or cold and on replicas, or sent again. */
+  readonly repaired: FileCount;
+  /** At its end: what nobody has, and what is on this volume and on fewer replicas than the write quorum. */
+  readonly atRisk: { readonly lost: FileCount; readonly unprotected: FileCount };
+  /** The signed report's name, where reports are kept. */
+  readonly report: string | null;
+}
+
 /** What lay on a volume that is replaced by an empty disk. */
 export interface AdoptReport {
   /** In its place; `mountPoint` false: perhaps the new disk is not mounted. */

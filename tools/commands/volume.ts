@@ -1,7 +1,7 @@
 // filmroom volume: the volumes and how each does; `fail` takes one out of use as if it had failed, `return` takes it back in, `adopt` takes in an
-// empty disk in its place.
+// empty disk in its place, `ledger` says what became of those that were away.
 import { Command } from 'commander';
-import type { AdoptReport } from '../../tiering/archive/archive.js';
+import type { AdoptReport, FailbackLedger, FileCount } from '../../tiering/archive/archive.js';
 import { EXIT } from '../exit.js';
 import { formatBytes, formatTable, plural } from '../format.js';
 import { type Io, note, print, printJson } from '../io.js';
@@ -18,7 +18,8 @@ export function volumeCommand(io: Io): Command {
     .addCommand(listCommand(io))
     .addCommand(failCommand(io))
     .addCommand(returnCommand(io))
-    .addCommand(adoptCommand(io));
+    .addCommand(adoptCommand(io))
+    .addCommand(ledgerCommand(io));
 }
 
 function listCommand(io: Io): Command {
@@ -117,5 +118,38 @@ function describeAdoption(name: string, { place, recalled, lost }: AdoptReport):
       : `given up: ${plural(lost.instances, 'instance')}, ${formatBytes(lost.bytes)}, that were on the old disk alone, of these studies; send them again`,
     ...studies,
     ...(more > 0 ? [`  and ${more} more (--json)`] : []),
+  ].join('\n');
+}
+
+function ledgerCommand(io: Io): Command {
+  const command = serverCommand(
+    'ledger',
+    'what became of volumes that were away: found, missing, repaired, still at risk',
+  ).argument('[name]', 'its name in the configuration; default: all');
+  return withServer<ServerOptions>(io, command, async (client, { json }, [name = '']) => {
+    const ledgers = await client.ledgers(name);
+    if (json === true) printJson(io, { ledgers });
+    else print(io, ledgers.length === 0 ? 'no volume was away' : ledgers.map(describeLedger).join('\n\n'));
+    return EXIT.done;
+  });
+}
+
+function describeLedger(ledger: FailbackLedger): string {
+  const count = ({ packs, instances, bytes }: FileCount) =>
+    packs === 0 ? 'nothing' : `${plural(packs, 'file')}, ${plural(instances, 'instance')}, ${formatBytes(bytes)}`;
+  const { found, atRisk } = ledger;
+  return [
+    `${ledger.volume}: ${ledger.how} ${ledger.returnedAt}, away since ${ledger.awaySince}: ${ledger.outcome}`,
+    formatTable([
+      ['found', count(found) + (found.adopted === 0 ? '' : `; ${found.adopted} of them unknown before`)],
+      ['of that hashed', count(ledger.hashed)],
+      ['missing', count(ledger.missing)],
+      ['corrupt', count(ledger.corrupt)],
+      ['repaired', count(ledger.repaired)],
+      ['taken in meanwhile', count(ledger.takenIn)],
+      ['lost', count(atRisk.lost)],
+      ['not protected', count(atRisk.unprotected)],
+      ...(ledger.report === null ? [] : [['signed', ledger.report]]),
+    ]),
   ].join('\n');
 }

@@ -36,20 +36,41 @@ export async function recoverTrays(ctx: ArchiveContext, volume: Volume): Promise
   await ctx.index.commitDurable();
 }
 
+/** What comparing a volume with the index found wanting. */
+export interface Reconciled {
+  /** Files that the index did not know and that hold what nobody else has. */
+  readonly adopted: number;
+  /** Files that are not there or too short. */
+  readonly missing: { readonly packs: number; readonly instances: number; readonly bytes: number };
+}
+
 /** Compares the volume's packs with the index, in the background of a start. */
-export async function reconcilePacks(ctx: ArchiveContext, volume: Volume): Promise<void> {
+export async function reconcilePacks(ctx: ArchiveContext, volume: Volume): Promise<Reconciled> {
   const seen = new Set<PackId>();
+  let adopted = 0;
+  const lost: PackRecord[] = [];
   for await (const { ref, bytes } of volume.list('pack')) {
     seen.add(ref.id);
     // Locked, and asked for afresh: a mover may be about to tell the index of this file, or to remove it.
     await ctx.locks.run(ref.id, async () => {
       const record = await ctx.index.pack(ref.id);
-      if (record === undefined) await adoptOrRemove(ctx, volume, ref, bytes);
-      else await reconcileKnown(ctx, volume, record, bytes);
+      if (record === undefined) adopted += (await adoptOrRemove(ctx, volume, ref, bytes)) ? 1 : 0;
+      else if (!(await reconcileKnown(ctx, volume, record, bytes))) lost.push(record);
     });
   }
-  await noteMissing(ctx, volume, 'pack', seen);
+  lost.push(...(await noteMissing(ctx, volume, 'pack', seen)));
   await ctx.index.commitDurable();
+  return { adopted, missing: sumOf(lost.filter(({ liveInstances }) => liveInstances > 0)) };
+}
+
+function sumOf(records: readonly PackRecord[]): Reconciled['missing'] {
+  const sum = { packs: 0, instances: 0, bytes: 0 };
+  for (const { liveInstances, liveBytes } of records) {
+    sum.packs += 1;
+    sum.instances += liveInstances;
+    sum.bytes += liveBytes;
+  }
+  return sum;
 }
 
 /** Indexes what lies beyond `from`, then closes the tray: it is never appended to again. */
@@ -95,12 +116,18 @@ async function recoverTail(
   if (found > 0) ctx.log({ level: 'info', event: 'tray-replayed', pack: ref.id, detail: `${found} instances` });
 }
 
-async function reconcileKnown(ctx: ArchiveContext, volume: Volume, record: PackRecord, bytes: number): Promise<void> {
+/** False for one that was thought to be there and is not whole. */
+async function reconcileKnown(
+  ctx: ArchiveContext,
+  volume: Volume,
+  record: PackRecord,
+  bytes: number,
+): Promise<boolean> {
   const ref = { id: record.id, kind: record.kind };
   if (record.hot === 'cold') {
     // Evicted, and the unlink did not happen before a crash.
     await volume.remove(ref);
-    return;
+    return true;
   }
   const whole = bytes >= record.bytes;
   if (record.hot === 'missing' && whole) {
@@ -113,22 +140,25 @@ async function reconcileKnown(ctx: ArchiveContext, volume: Volume, record: PackR
       detail: `${bytes} bytes in place of ${record.bytes}`,
     });
     await ctx.catalog.change(record.id, (index) => index.setHot(record.id, 'missing', volume.name));
+    return false;
   }
+  return true;
 }
 
-/** A pack file that the index does not know: its birth was not indexed before a crash, or its filing was not. */
-async function adoptOrRemove(ctx: ArchiveContext, volume: Volume, ref: PackRef, size: number): Promise<void> {
+/** A pack file that the index does not know: its birth was not indexed before a crash, or its filing was not. True when it is kept. */
+async function adoptOrRemove(ctx: ArchiveContext, volume: Volume, ref: PackRef, size: number): Promise<boolean> {
   const adopted = await importPack(ctx, volume, ref, size);
-  if (adopted === undefined) return;
+  if (adopted === undefined) return false;
   const known = await ctx.index.lookup(adopted.members.map((m) => m.sop));
   const needed = adopted.members.some((m) => known.get(m.sop)?.sha256 !== m.sha256);
   // While somebody's deletes are unread, a copy that seems to be spare may be the one that was stored after the delete.
   if (!needed && (await unreadDeletes(ctx)).length === 0) {
     await volume.remove(ref);
-    return;
+    return false;
   }
   await ctx.index.adopt(adopted);
   ctx.log({ level: 'info', event: 'pack-adopted', pack: ref.id, detail: `${adopted.members.length} instances` });
+  return true;
 }
 
 /** Everything the index is to know of a pack file, from its bytes alone; undefined when nothing in it can be read. */
@@ -170,18 +200,20 @@ export async function importPack(
   };
 }
 
-/** Files that the index believes to be on this volume and that are not: read from the replicas, recalled by repair. */
+/** Files that the index believes to be on this volume and that are not: read from the replicas, brought back by refill. */
 async function noteMissing(
   ctx: ArchiveContext,
   volume: Volume,
   kind: 'tray' | 'pack',
   seen: ReadonlySet<PackId>,
-): Promise<void> {
-  const missing: PackId[] = [];
+): Promise<readonly PackRecord[]> {
+  const missing: PackRecord[] = [];
+  const gone: PackRecord[] = [];
   for await (const record of ctx.index.packs({ kind, hot: ['present', 'open'], volume: volume.name })) {
-    if (!seen.has(record.id)) missing.push(record.id);
+    if (!seen.has(record.id)) missing.push(record);
   }
-  for (const id of missing) {
+  for (const record of missing) {
+    const { id } = record;
     // Listed while it was being written or removed: its own size decides, not the listing.
     const size = await volume.size({ id, kind }).catch((error: unknown) => {
       if (hasCode(error, 'ABSENT')) return null;
@@ -190,5 +222,7 @@ async function noteMissing(
     if (size !== null) continue;
     ctx.log({ level: 'error', event: 'hot-missing', pack: id, detail: `not on volume ${volume.name}` });
     await ctx.catalog.change(id, (index) => index.setHot(id, 'missing', volume.name));
+    gone.push(record);
   }
+  return gone;
 }

@@ -11,14 +11,13 @@ import type { PackRecord, StoredTombstone } from '../../index/index.js';
 import type { JobOptions, ScrubReport } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { ByteRate } from '../pacing/byte-rate.js';
-import { MemberCheck } from '../packs/member-check.js';
+import { checkHotCopy } from '../packs/hot-check.js';
 import { checkTombstone } from '../removal/send-tombstones.js';
 import { proveObject } from '../tiers/proof.js';
 import { ScrubState } from './scrub-state.js';
 import { scrubUnknown } from './scrub-unknown.js';
 
 const OBJECTS_AT_ONCE = 4;
-const HOT_PIECE_BYTES = 8 * 1024 * 1024;
 
 interface Expected {
   readonly chunk: number;
@@ -198,16 +197,10 @@ async function scrubVolume(
       return;
     }
     if (!deep) return;
-    const { members } = await ctx.index.packContents(record.id);
-    const check = new MemberCheck(record.id, members);
-    for (let at = 0; at < record.bytes; at += HOT_PIECE_BYTES) {
-      const bytes = await volume.read(ref, at, Math.min(record.bytes, at + HOT_PIECE_BYTES), signal);
-      await check.update(bytes);
-      tally.bytes += bytes.length;
-      await rate.spend(bytes.length, signal);
-      releaseBuffer(bytes);
-    }
-    check.finish();
+    const onBytes = (bytes: number) => {
+      tally.bytes += bytes;
+    };
+    await checkHotCopy(ctx, volume, record, { rate, signal, onBytes });
   } catch (error) {
     if (hasCode(error, 'ABSENT')) await hotDamage(ctx, record, tally, 'missing', 'the file is not on the volume');
     else if (hasCode(error, 'CORRUPT')) await hotDamage(ctx, record, tally, 'corrupt', error.message);

@@ -34,10 +34,16 @@ export interface VolumeEvent {
 export interface VolumeHooks {
   /** Reads what its trays say of deletes; of every volume before the arrivals of any. */
   readonly onDeletes: (volume: Volume) => Promise<void>;
-  /** Recovers its trays. */
-  readonly onReturn: (volume: Volume) => Promise<void>;
+  /** Recovers its trays. `away`: it was, and how it comes back; null at a start. */
+  readonly onReturn: (volume: Volume, away: Away | null) => Promise<void>;
   readonly log: (event: VolumeEvent) => void;
   readonly clock: Clock;
+}
+
+/** How a volume came back; `sinceMs`: since when it was away, in milliseconds since 1970. */
+export interface Away {
+  readonly how: 'returned' | 'adopted';
+  readonly sinceMs: number;
 }
 
 export interface VolumeView {
@@ -64,12 +70,15 @@ export class Member {
   #trend: string | null = null;
   #probing: Promise<void> | null = null;
   #told: VolumeState | null = null;
+  /** When it was last found to have failed; at first, when this began. */
+  #awaySinceMs: number;
 
   constructor(source: VolumeSource, hooks: VolumeHooks) {
     this.name = source.name;
     this.#source = source;
     this.#hooks = hooks;
     this.#pulse = new Pulse(hooks.clock);
+    this.#awaySinceMs = hooks.clock.nowMs();
   }
 
   /** As it was opened last; also while it is failed and still in its place. */
@@ -110,7 +119,7 @@ export class Member {
   /** Recovers what was opened, then uses it. */
   async serve(volume: Volume): Promise<void> {
     await this.#attempt(async () => {
-      await this.#hooks.onReturn(volume);
+      await this.#hooks.onReturn(volume, null);
       this.#usage = await volume.usage();
       this.#serves();
     });
@@ -201,7 +210,7 @@ export class Member {
     try {
       await giveUp();
       this.health.takeIn();
-      await this.#takeBack(volume);
+      await this.#takeBack(volume, 'adopted');
     } catch (error) {
       await volume.close();
       this.#failed(error);
@@ -267,7 +276,7 @@ export class Member {
         await volume.close();
         return;
       }
-      await this.#takeBack(volume);
+      await this.#takeBack(volume, 'returned');
     } catch (error) {
       await volume.close();
       throw error;
@@ -275,11 +284,11 @@ export class Member {
   }
 
   /** Reads what it holds, then uses it. */
-  async #takeBack(volume: Volume): Promise<void> {
+  async #takeBack(volume: Volume, how: Away['how']): Promise<void> {
     this.health.returning();
     this.#tell();
     await this.#hooks.onDeletes(volume);
-    await this.#hooks.onReturn(volume);
+    await this.#hooks.onReturn(volume, { how, sinceMs: this.#awaySinceMs });
     this.#usage = await volume.usage();
     this.#volume = volume;
     this.#serves();
@@ -308,6 +317,7 @@ export class Member {
     if (this.#told === state) return;
     const first = this.#told === null;
     this.#told = state;
+    if (state === 'failed') this.#awaySinceMs = this.#hooks.clock.nowMs();
     if (first && state === 'healthy') return;
     const level = state === 'healthy' || state === 'returning' ? 'info' : 'warn';
     const why = detail === null ? '' : `: ${detail}`;

@@ -54,7 +54,8 @@ export async function exposureOf(ctx: ArchiveContext, name: VolumeName): Promise
   return { packs, instances, bytes };
 }
 
-function mustBeConfigured(ctx: ArchiveContext, name: VolumeName): void {
+/** INVALID for a name that the configuration does not have. */
+export function mustBeConfigured(ctx: ArchiveContext, name: VolumeName): void {
   if (ctx.volumes.names.includes(name)) return;
   throw new ArchiveError('INVALID', `the server has no volume ${name}; it has: ${ctx.volumes.names.join(', ')}`);
 }
