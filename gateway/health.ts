@@ -43,8 +43,9 @@ export function createHealth(archive: Archive, clock: Clock): Health {
     notReady: async () => {
       if (stopping) return 'stopping';
       try {
-        await status();
-        return null;
+        const { stopped } = await status();
+        // While it only cannot be written, what is there is read as ever; one that may answer wrongly is another matter.
+        return stopped?.restart === true ? stopped.reason : null;
       } catch {
         return 'the index does not answer';
       }

@@ -82,6 +82,7 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
   const debt = gauge('replica_debt_packs', 'Packs that the replica ought to hold and does not', ['replica']);
   const debtBytes = gauge('replica_debt_bytes', 'Their bytes', ['replica']);
   const keys = gauge('keys_available', '0 when the token that holds the keys could not be used the last time', []);
+  const writable = gauge('index_writable', '0 while nothing is stored, moved or deleted for want of the index', []);
   const rebuildLeft = gauge(
     'rebuild_packs_left',
     'Packs that an index that is made again still lacks; 0: it is whole',
@@ -95,6 +96,7 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
   const plain = [
     auditFailing,
     auditLost,
+    writable,
     rebuildLeft,
     refillLeft,
     instances,
@@ -124,6 +126,7 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
       auditLost.set(status.audit.lost);
       rebuildLeft.set(status.rebuild === null ? 0 : Math.max(1, status.rebuild.packsTotal - status.rebuild.packsDone));
       refillLeft.set(status.refill.packs);
+      writable.set(status.stopped === null ? 1 : 0);
       keys.set(status.keys.fault === null ? 1 : 0);
       unprotected.set(status.unprotected.instances);
       unprotectedBytes.set(status.unprotected.bytes);

@@ -16,15 +16,17 @@ import { MANIFEST_PREFIX } from '../tiering/format/names.js';
 import { openLocalVolume } from '../tiering/hot/local-volume.js';
 import { lookAtVacancy } from '../tiering/hot/vacancy.js';
 import type { Index } from '../tiering/index/index.js';
-import { openSqliteIndex } from '../tiering/index/sqlite/open-sqlite-index.js';
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js';
 import type { Config, ReplicaConfig } from './config.js';
 import { type OpenedKeys, openKeys } from './keys.js';
+import { isBehind, openIndex, startOver } from './open-index.js';
 import { openStore, type StoreEnvironment } from './replica-stores.js';
 import { reportFolder } from './reports/folder.js';
 
 export interface Storage {
   readonly index: Index;
+  /** Of this process as the owner of the archive. */
+  readonly ownerEpoch: number;
   readonly volumes: readonly VolumeSource[];
   readonly replicas: ReplicaSet;
   readonly pool: WorkerPool;
@@ -67,23 +69,31 @@ export async function openStorage(config: Config, options: StorageOptions): Prom
 
 async function openBeside(keys: OpenedKeys, config: Config, options: StorageOptions): Promise<Storage> {
   const { keyring } = keys;
-  const index = await openSqliteIndex({ path: config.index.path });
+  const rebuilding = options.rebuilding === true;
+  let index = await openIndex(config, rebuilding, options.clock);
   let replicas: ReplicaSet | undefined;
   try {
-    const unclaimed = await checkOwner(index, config, keyring, options);
+    let unclaimed = await checkOwner(index, config, keyring, options);
     replicas = await openReplicas(index, config, keyring, options);
-    if (unclaimed && options.rebuilding !== true) await mustHoldNothing(replicas, config);
-    if (unclaimed && options.rebuilding === true) await markBegun(index);
-    const rebuild = options.rebuilding === true || (await isUnfinished(index));
+    if (rebuilding && (await isBehind(index, replicas))) {
+      await index.close();
+      index = await startOver(config.index.path, options.clock);
+      unclaimed = true;
+    }
+    if (unclaimed && !rebuilding) await mustHoldNothing(replicas, config);
+    if (unclaimed && rebuilding) await markBegun(index);
+    const rebuild = rebuilding || (await isUnfinished(index));
     const ownerEpoch = await claimIndex(index, keyring, options);
+    const owned = index;
     return {
-      index,
+      index: owned,
+      ownerEpoch,
       keyring,
       saveKeyring: (changed) => keys.save(changed),
       closeKeys: () => keys.close(),
       keysWarning: keys.warning,
       replicas,
-      volumes: config.hot.volumes.map((volume) => volumeSource(index, volume, keyring.archiveId, ownerEpoch, options)),
+      volumes: config.hot.volumes.map((volume) => volumeSource(owned, volume, keyring.archiveId, ownerEpoch, options)),
       pool: createWorkerPool(config.workers.threads === 'auto' ? {} : { threads: config.workers.threads }),
       policy: policyOf(config),
       ...(config.reports === null ? {} : { reports: reportFolder(config.reports) }),

@@ -122,6 +122,11 @@ const schemas = {
     deletes: object({ pending: count, owed: count, unread: list(text) }),
     erasurePending: object({ instances: count, bytes: count }),
     ingest: { enum: ['volume', 'cloud-direct', 'refused'] },
+    stopped: {
+      ...object({ reason: text, restart: { type: 'boolean' } }),
+      type: ['object', 'null'],
+      description: 'Why nothing is stored, moved or deleted (the index), and whether only a restart ends that',
+    },
     rebuild: {
       ...object(
         {

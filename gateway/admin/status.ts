@@ -17,6 +17,8 @@ export interface StatusView {
   /** Deleted instances whose bytes are still somewhere. */
   readonly erasurePending: ArchiveStatus['index']['erasurePending'];
   readonly ingest: ArchiveStatus['ingest'];
+  /** Why nothing is stored, moved or deleted, with what to do; null when it is. */
+  readonly stopped: ArchiveStatus['stopped'];
   /** How far the index is that is being made again, with the rate and the time left; null when it is whole. */
   readonly rebuild: ArchiveStatus['rebuild'];
   readonly keys: ArchiveStatus['keys'];
@@ -53,6 +55,7 @@ export function statusView(
     deletes: { ...status.index.deletes, unread: status.deletesUnread },
     erasurePending: status.index.erasurePending,
     ingest: status.ingest,
+    stopped: status.stopped,
     rebuild: status.rebuild,
     keys: status.keys,
     refill: status.index.lostHot,

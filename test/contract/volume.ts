@@ -335,7 +335,7 @@ function lifetime(get: Get): void {
     await expectCode(tray.append([patternBytes(1)]), 'UNAVAILABLE');
   });
 
-  it('opened again it holds synced trays and committed packs byte for byte, and no other pack', async () => {
+  it('opened again it holds synced trays, committed packs byte for byte and its generation, and no other pack', async () => {
     const { volume, reopen } = get();
     const tray = await volume.createTray(packIdNumbered(8));
     await tray.append([patternBytes(1000)]);
@@ -343,7 +343,10 @@ function lifetime(get: Get): void {
     await putPack(volume, packIdNumbered(9), patternBytes(2000, 2));
     const half = await volume.createPack(packIdNumbered(10));
     await half.append([patternBytes(3000, 3)]);
+    expect(await volume.generation()).toBe(0);
+    for (const generation of [1, 2, 1_700_000_000]) await volume.setGeneration(generation);
     const again = await reopen();
+    expect(await again.generation()).toBe(1_700_000_000);
     expect(await listed(again, 'tray')).toEqual([`${packIdNumbered(8)} 1000`]);
     expect(await listed(again, 'pack')).toEqual([`${packIdNumbered(9)} 2000`]);
     const bytes = await again.read({ id: packIdNumbered(8), kind: 'tray' }, 0, 1000);

@@ -47,6 +47,8 @@ export function ailing(volume: Volume, control: Ailing): Volume {
     remove: (ref) => volume.remove(ref),
     list: (kind) => volume.list(kind),
     usage: () => volume.usage(),
+    generation: () => volume.generation(),
+    setGeneration: (generation) => volume.setGeneration(generation),
     probe: () => through('probe', () => volume.probe()),
     close: () => volume.close(),
   };

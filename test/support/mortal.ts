@@ -177,6 +177,15 @@ export class MortalVolume implements Volume {
     return this.#inner.usage();
   }
 
+  async generation(): Promise<number> {
+    this.#life.mustLive('UNAVAILABLE');
+    return this.#inner.generation();
+  }
+
+  setGeneration(generation: number): Promise<void> {
+    return this.#life.write('set generation', () => this.#inner.setGeneration(generation), 'UNAVAILABLE');
+  }
+
   async probe(): Promise<void> {
     this.#life.mustLive('UNAVAILABLE');
     await this.#inner.probe();

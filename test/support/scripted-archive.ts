@@ -37,6 +37,7 @@ export const HEALTHY: ArchiveStatus = {
     },
   ],
   ingest: 'volume',
+  stopped: null,
   keys: { fault: null },
   deletesUnread: [],
   rebuild: null,

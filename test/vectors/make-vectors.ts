@@ -131,7 +131,10 @@ export async function makeVectors(suiteId: number = SUITE_IDS['aes-256-gcm'], ki
   const tombstone = { seq: INSTANCE_BYTES.length + 1, entries };
   const deletion = await sealTombstone({ tombstone, id: TOMBSTONE, keyring, random });
   const objects = new Map<string, Uint8Array>([
-    ['config', encodeConfig({ formatVersion: 1, archiveId: keyring.archiveId, ownerEpoch: 1, suites: [suiteId] })],
+    [
+      'config',
+      encodeConfig({ formatVersion: 1, archiveId: keyring.archiveId, ownerEpoch: 1, generation: 0, suites: [suiteId] }),
+    ],
     ['README.txt', Buffer.from(readmeText(keyring.archiveId))],
     [only.name, only.object],
     [name, manifest],

@@ -7,6 +7,8 @@ import { INSTANCE_MEMORY_BYTES_MAX } from '../core/limits.js';
 import type { Keyring } from '../format/keyring.js';
 import type { PackIds } from '../format/pack-id.js';
 import type { Index } from '../index/index.js';
+import type { Authority } from './authority/authority.js';
+import type { WriteGate } from './authority/write-gate.js';
 import type { Fleet } from './fleet/fleet.js';
 import type { KeyHolder } from './keys/key-holder.js';
 import type { PackLocks } from './pacing/pack-locks.js';
@@ -76,6 +78,9 @@ export interface ArchiveEvent {
 
 export interface ArchiveContext {
   readonly index: Index;
+  /** Whether anything may be taken, moved or deleted now. */
+  readonly gate: WriteGate;
+  readonly authority: Authority;
   readonly volumes: VolumeSet;
   readonly replicas: ReplicaSet;
   readonly fleet: Fleet;

@@ -3,12 +3,16 @@
 import type { WorkerPool } from '../../workers/pool.js';
 import type { ReplicaSet } from '../cold/replicas/replica-set.js';
 import type { Clock, Random } from '../core/clock.js';
+import { ArchiveError } from '../core/errors.js';
 import type { StudyUid } from '../core/ids.js';
 import type { Keyring } from '../format/keyring.js';
 import { PackIds } from '../format/pack-id.js';
 import type { Volume } from '../hot/volume.js';
 import type { Index, InstanceRecord } from '../index/index.js';
 import type { Archive, ArchiveStatus } from './archive.js';
+import { Authority } from './authority/authority.js';
+import { guardIndex } from './authority/guarded-index.js';
+import { WriteGate } from './authority/write-gate.js';
 import { type ArchiveContext, type ArchiveEvent, DEFAULT_POLICY, type Policy } from './context.js';
 import { logFailure } from './failures.js';
 import { drainReplica } from './fleet/drain.js';
@@ -50,6 +54,8 @@ import { VolumeSet, type VolumeSource } from './volumes/volume-set.js';
 
 export interface ArchiveOptions {
   readonly index: Index;
+  /** Of who has the archive now; it rises with each owner. Left out: replicas are not told, nor asked, who that is. */
+  readonly ownerEpoch?: number;
   readonly volumes: readonly VolumeSource[];
   /** Opened already. */
   readonly replicas: ReplicaSet;
@@ -76,16 +82,26 @@ export function createContext(
 ): ArchiveContext {
   const keys = new KeyHolder(options.keyring, options.saveKeyring);
   const log = options.log ?? (() => undefined);
+  const gate = new WriteGate();
+  const onClosed = (detail: string) => log({ level: 'error', event: 'index-not-writable', detail });
+  const index = guardIndex(options.index, gate, () => authority, onClosed);
   const ctx: ArchiveContext = {
-    index: options.index,
+    index,
+    gate,
+    get authority() {
+      return authority;
+    },
     volumes: new VolumeSet(options.volumes, {
-      onDeletes: (volume) => takeTrayTombstones(ctx, volume),
+      onDeletes: async (volume) => {
+        await authority.mustCover(volume);
+        await takeTrayTombstones(ctx, volume);
+      },
       onReturn: (volume, away) => onVolume(ctx, volume, away),
       log: (event) => ctx.log(event),
       clock: options.clock,
     }),
     replicas: options.replicas,
-    fleet: new Fleet(options.index, options.replicas),
+    fleet: new Fleet(index, options.replicas),
     pool: options.pool,
     get keyring() {
       return keys.ring;
@@ -95,8 +111,8 @@ export function createContext(
     clock: options.clock,
     random: options.random,
     packIds: new PackIds(options.clock, options.random),
-    catalog: new PackCatalog(options.index, keys),
-    damage: new Damage(options.index),
+    catalog: new PackCatalog(index, keys),
+    damage: new Damage(index),
     locks: new PackLocks(),
     reports: new SignedReports(options.reports, {
       ...{ keys, clock: options.clock, random: options.random },
@@ -104,6 +120,10 @@ export function createContext(
     }),
     log,
   };
+  const authority = new Authority(ctx, options.index, {
+    ownerEpoch: options.ownerEpoch ?? null,
+    takesOver: options.rebuild === true,
+  });
   return ctx;
 }
 
@@ -130,10 +150,17 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const ctx = createContext(options, async (context, volume, away) => {
     if (!rebuilding) await takeIn(context, volume, away);
   });
-  await ctx.fleet.load();
-  await ctx.damage.load();
-  await loadOverrides(ctx);
-  await ctx.volumes.open();
+  try {
+    await ctx.authority.begin();
+    await ctx.fleet.load();
+    await ctx.damage.load();
+    await loadOverrides(ctx);
+    await ctx.volumes.open();
+  } catch (error) {
+    // The rest is still the caller's; these were opened here.
+    await ctx.volumes.close();
+    throw error;
+  }
   const start = async () => {
     committer = new Committer(ctx, await ctx.index.highestSeq());
     const emptyPacks = new EmptyPacks(ctx, committer);
@@ -174,9 +201,12 @@ function assemble(
   const gate = new PackLocks();
   const holder = { ctx, committer, gate };
   let closing: Promise<void> | null = null;
+  const whileOpen = <T>(work: () => Promise<T>): Promise<T> =>
+    ctx.gate.fault === null ? work() : Promise.reject(new ArchiveError('UNAVAILABLE', ctx.gate.fault));
   return {
-    receive: (body, options = {}) => receive(receiver, body, options),
-    remove: (scope, options = {}) => remove({ ctx, committer, identities, gate }, scope, options.signal),
+    receive: (body, options = {}) => whileOpen(() => receive(receiver, body, options)),
+    remove: (scope, options = {}) =>
+      whileOpen(() => remove({ ctx, committer, identities, gate }, scope, options.signal)),
     query: (spec, signal) => ctx.index.query(spec, signal),
     instances: (scope) => ctx.index.instances(scope),
     instance: (scope) => ctx.index.instance(scope),
@@ -186,21 +216,21 @@ function assemble(
       return ctx.index.metadata(scope);
     },
     read: (instance, range, signal) => readInstance(ctx, instance, range, signal, hooks),
-    status: () => status(ctx, committer.destination()),
+    status: () => status(ctx, ctx.gate.fault === null ? committer.destination() : 'refused'),
     refusals: (studies) => refusalsOf(ctx, studies),
     holds: () => ctx.index.holds(),
-    setHold: (study, reason) => setHold(holder, study, reason),
-    clearHold: (study) => clearHold(holder, study),
-    migrate: (selection, options = {}) => migrate(ctx, committer, emptyPacks, selection, options),
-    erase: (options = {}) => erase({ ctx, committer, emptyPacks }, options),
-    recall: (selection, options = {}) => recall(ctx, selection, options),
+    setHold: (study, reason) => whileOpen(() => setHold(holder, study, reason)),
+    clearHold: (study) => whileOpen(() => clearHold(holder, study)),
+    migrate: (selection, options = {}) => whileOpen(() => migrate(ctx, committer, emptyPacks, selection, options)),
+    erase: (options = {}) => whileOpen(() => erase({ ctx, committer, emptyPacks }, options)),
+    recall: (selection, options = {}) => whileOpen(() => recall(ctx, selection, options)),
     scrub: (options = {}) => scrub(ctx, options),
-    repair: (options = {}) => repair(ctx, options),
-    addReplica: (name, options = {}) => addReplica(ctx, name, options),
-    drainReplica: (name, options = {}) => drainReplica(ctx, name, options),
+    repair: (options = {}) => whileOpen(() => repair(ctx, options)),
+    addReplica: (name, options = {}) => whileOpen(() => addReplica(ctx, name, options)),
+    drainReplica: (name, options = {}) => whileOpen(() => drainReplica(ctx, name, options)),
     countKeys: (options = {}) => countKeys(ctx, options),
-    rotateKeys: (options = {}) => rotateKeys(ctx, options),
-    removeKey: (key, options = {}) => removeKey(ctx, key, options),
+    rotateKeys: (options = {}) => whileOpen(() => rotateKeys(ctx, options)),
+    removeKey: (key, options = {}) => whileOpen(() => removeKey(ctx, key, options)),
     failVolume: (name) => failVolume(ctx, name),
     returnVolume: (name) => returnVolume(ctx, name),
     adoptVolume: (name, options = {}) => adoptVolume(ctx, name, options),
@@ -237,6 +267,7 @@ async function status(ctx: ArchiveContext, ingest: ArchiveStatus['ingest']): Pro
     })),
     replicas: ctx.replicas.state().map((one) => ({ ...one, standing: shownStanding(ctx.fleet.of(one.name)) })),
     ingest,
+    stopped: ctx.gate.fault === null ? null : { reason: ctx.gate.fault, restart: ctx.gate.forGood },
     keys: { fault: ctx.keyring.provider.fault },
     deletesUnread: await unreadDeletes(ctx),
     rebuild: null,

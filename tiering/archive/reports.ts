@@ -298,6 +298,11 @@ export interface ArchiveStatus {
   }[];
   /** Where new instances go now. */
   readonly ingest: 'volume' | 'cloud-direct' | 'refused';
+  /**
+   * Why nothing is stored, moved or deleted, with what to do: the index cannot be written, and it goes on by itself when it can; or, with
+   * `restart`, it is damaged or does not decide any more, and what it answers may be wrong. Null: all goes on.
+   */
+  readonly stopped: { readonly reason: string; readonly restart: boolean } | null;
   /** Why keys could not be used the last time (a token that is away), or null. */
   readonly keys: { readonly fault: string | null };
   /** Replicas and volumes (`replica r1`) that were away at a rebuild, so that what only they know to be deleted may show. */

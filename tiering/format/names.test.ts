@@ -63,7 +63,7 @@ describe('object names', () => {
 describe('the replica config', () => {
   it('reads back as it was written', () => {
     for (const suites of [[1], [2], [1, 2]]) {
-      const config = { formatVersion: 1, archiveId, ownerEpoch: 3, suites };
+      const config = { formatVersion: 1, archiveId, ownerEpoch: 3, generation: 0, suites };
       expect(parseConfig(encodeConfig(config))).toEqual(config);
     }
     const before = `{"formatVersion":1,"archiveId":"${archiveId}","ownerEpoch":3}\n`;

@@ -101,14 +101,18 @@ export interface ReplicaConfig {
   readonly archiveId: string;
   /** Rises with every owner; a gateway that sees a higher one than its own stops writing there. */
   readonly ownerEpoch: number;
+  /** How far the owner's index had come: one that is not so far is an older copy. Left out when 0. */
+  readonly generation: number;
   /** Cipher suites that the archive opens; the field is left out when it is AES-256-GCM alone. */
   readonly suites: readonly number[];
 }
 
 export function encodeConfig(config: ReplicaConfig): Uint8Array {
-  const { formatVersion, archiveId, ownerEpoch, suites } = config;
+  const { formatVersion, archiveId, ownerEpoch, generation, suites } = config;
   const rule = suites.join() === AES_ALONE.open.join() ? {} : { suites };
-  return Buffer.from(`${JSON.stringify({ formatVersion, archiveId, ownerEpoch, ...rule })}\n`);
+  return Buffer.from(
+    `${JSON.stringify({ formatVersion, archiveId, ownerEpoch, ...(generation === 0 ? {} : { generation }), ...rule })}\n`,
+  );
 }
 
 /** CORRUPT when it is not a config at all, NOT_SUPPORTED when it is of a later format. */
@@ -122,6 +126,7 @@ export function parseConfig(bytes: Uint8Array): ReplicaConfig {
     formatVersion,
     archiveId: textField(fields, 'archiveId', 'config', UUID),
     ownerEpoch: integerField(fields, 'ownerEpoch', 'config', 0),
+    generation: fields.has('generation') ? integerField(fields, 'generation', 'config', 0) : 0,
     suites: suitesIn(fields),
   };
 }

@@ -10,6 +10,7 @@ import { Bulkhead, type CallState } from './bulkhead.js';
 import { DescriptorCache } from './descriptor-cache.js';
 import { FileAppender } from './file-appender.js';
 import * as files from './files.js';
+import { readGeneration, writeGeneration } from './generation.js';
 import type { IdentityGuard } from './identity.js';
 import { LocalPack, type PackHome } from './local-pack.js';
 import { LocalTray } from './local-tray.js';
@@ -171,6 +172,16 @@ class LocalVolume implements Volume, PackHome {
     await this.#guard.check();
     const found = await this.#bulkhead.run('statfs', () => files.statfs(this.#root));
     return { bytesTotal: found.blocks * found.bsize, bytesFree: found.bavail * found.bsize };
+  }
+
+  async generation(): Promise<number> {
+    await this.#guard.check();
+    return readGeneration(this.#bulkhead, this.#root);
+  }
+
+  async setGeneration(generation: number): Promise<void> {
+    await this.#guard.check();
+    await this.#present(writeGeneration(this.#bulkhead, this.#root, generation));
   }
 
   async probe(): Promise<void> {

@@ -21,6 +21,7 @@ export class MemoryVolume implements Volume {
   readonly #writing = new Set<PackId>();
   #fault: ((step: VolumeStep, id: PackId | undefined) => ErrorCode | undefined) | undefined;
   #closed = false;
+  #generation = 0;
   /** Rises with every crash: appenders of an earlier life are dead. */
   #life = 0;
 
@@ -119,6 +120,16 @@ export class MemoryVolume implements Volume {
   async usage(): Promise<VolumeUsage> {
     this.#step('usage');
     return { bytesTotal: this.#bytesTotal, bytesFree: this.#bytesFree() };
+  }
+
+  async generation(): Promise<number> {
+    this.#step('read');
+    return this.#generation;
+  }
+
+  async setGeneration(generation: number): Promise<void> {
+    this.#step('sync');
+    this.#generation = generation;
   }
 
   async probe(): Promise<void> {

@@ -11,6 +11,7 @@ export const PACKS = 'packs';
 export const TMP = 'tmp';
 export const IDENTITY = 'volume.json';
 export const LOCK = 'lock.db';
+export const GENERATION = 'generation';
 
 /** `<yyyy>`, `<mm>` and `<dd>` of the moment that the id carries, in UTC. */
 export function packDay(id: PackId): readonly [string, string, string] {

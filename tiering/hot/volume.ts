@@ -47,6 +47,12 @@ export interface Volume {
 
   usage(): Promise<VolumeUsage>;
 
+  /** What `setGeneration` was last given, 0 before; also after a crash. What is damaged there counts as 0. */
+  generation(): Promise<number>;
+
+  /** Durable when it resolves, on a full volume too. */
+  setGeneration(generation: number): Promise<void>;
+
   /** Checks identity, then writes, syncs, reads back and unlinks a small file. Resolves when all of it worked. */
   probe(): Promise<void>;
 

@@ -48,6 +48,7 @@ export function describeStatus(status: StatusView): string {
       ? 'everything is protected'
       : `not yet protected: ${plural(unprotected.instances, 'instance')}, ${formatBytes(unprotected.bytes)}${age === null ? '' : `, the oldest ${formatSeconds(age)} old`}`,
     ...describeDeletes(status.deletes),
+    ...(status.stopped === null ? [] : [status.stopped.reason]),
     ...(status.keys.fault === null ? [] : [status.keys.fault]),
     ...describeErasure(status.erasurePending),
     ...(status.rebuild === null

@@ -169,7 +169,7 @@ describe('addReplica', () => {
     const archiveId = '6f1c9a1e-0000-4000-8000-000000000001';
     await foreign.put(
       parseObjectKey('config'),
-      encodeConfig({ formatVersion: 1, archiveId, ownerEpoch: 1, suites: [1] }),
+      encodeConfig({ formatVersion: 1, archiveId, ownerEpoch: 1, generation: 0, suites: [1] }),
     );
     archive.stores.set(R4, foreign);
     await expect(archive.run((ctx) => addReplica(ctx, R4, {}))).rejects.toMatchObject({

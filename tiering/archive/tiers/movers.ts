@@ -6,6 +6,7 @@ import { hasCode } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
 import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
+import { checkIndex } from '../authority/check-index.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
 import { compactDuePacks } from '../filing/compact.js';
@@ -30,6 +31,9 @@ import { refill } from './refill.js';
 const RECALLS_MAX = 1_000;
 /** Nobody waits for what is done at this pace: garbage is a day old, and a scrub takes weeks. */
 const UPKEEP_MS = 60_000;
+/** The index is looked through so long after a start, and then once a day. */
+const CHECK_AFTER_MS = 10_000;
+const CHECK_EVERY_MS = 24 * 3_600_000;
 /** Packs a protect round takes before it looks at everything else again. */
 const PROTECT_ROUND = 50;
 
@@ -66,7 +70,8 @@ export class Movers {
       this.#loop('collect-garbage', UPKEEP_MS, (signal) => this.#collect(signal)),
       this.#loop('fill', UPKEEP_MS, (signal) => goOnFilling(this.#ctx, this.#pace, signal)),
       this.#loop('scrub', UPKEEP_MS, (signal) => this.#scrubWhenDue(signal)),
-      this.#loop('probe', probeIntervalMs, () => this.#probe()),
+      this.#loop('check-index', CHECK_EVERY_MS, (signal) => this.#checkIndex(signal), true),
+      this.#loop('probe', probeIntervalMs, () => this.#probe(), true),
     );
   }
 
@@ -84,11 +89,17 @@ export class Movers {
     await Promise.all(this.#loops);
   }
 
-  async #loop(name: string, intervalMs: number, round: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  /** @param always also while nothing may be moved: the index would fail every step of every round. */
+  async #loop(
+    name: string,
+    intervalMs: number,
+    round: (signal: AbortSignal) => Promise<unknown>,
+    always = false,
+  ): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        await round(signal);
+        if (always || this.#ctx.gate.fault === null) await round(signal);
       } catch (error) {
         if (!signal.aborted) logFailure(this.#ctx, `${name}-failed`, error);
       }
@@ -144,8 +155,15 @@ export class Movers {
     ctx.log({ level, event: 'repaired', detail: `${repaired} objects, ${failures.length} could not be mended` });
   }
 
+  async #checkIndex(signal: AbortSignal): Promise<void> {
+    await this.#ctx.clock.sleep(CHECK_AFTER_MS, signal);
+    await checkIndex(this.#ctx, signal);
+  }
+
   async #probe(): Promise<void> {
-    await Promise.all([this.#ctx.volumes.probe(), this.#ctx.replicas.probe()]);
+    const ctx = this.#ctx;
+    await Promise.all([ctx.volumes.probe(), ctx.replicas.probe()]);
+    await ctx.authority.watch();
   }
 }
 

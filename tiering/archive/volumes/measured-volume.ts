@@ -28,6 +28,8 @@ export function measured(volume: Volume, pulse: Pulse): Volume {
     remove: (ref) => volume.remove(ref),
     list: (kind) => volume.list(kind),
     usage: () => volume.usage(),
+    generation: () => volume.generation(),
+    setGeneration: (generation) => volume.setGeneration(generation),
     probe: () => timed('probe', 0, () => volume.probe()),
     close: () => volume.close(),
   };

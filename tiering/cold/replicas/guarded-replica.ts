@@ -4,7 +4,7 @@ import type { Clock, Random } from '../../core/clock.js';
 import { ArchiveError, type ErrorCode, hasCode } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { Semaphore, withDeadline } from '../../core/queues.js';
-import { CONFIG_NAME, README_NAME } from '../../format/names.js';
+import { CONFIG_NAME, README_NAME, type ReplicaConfig } from '../../format/names.js';
 import { type ByteRange, orAborted, throwIfAborted } from '../checks.js';
 import * as limits from '../limits.js';
 import type { ObjectEntry, ObjectStore, ObjectStoreCapabilities, PutOptions } from '../object-store.js';
@@ -48,12 +48,18 @@ export class GuardedReplica implements ObjectStore {
   #probing: Promise<void> | undefined;
   #detail: string | null = 'not asked yet';
   #mayDelete = true;
+  #config: ReplicaConfig | null = null;
 
   constructor(name: ReplicaName, store: ObjectStore, options: GuardOptions) {
     this.name = name;
     this.capabilities = store.capabilities;
     this.#store = store;
     this.#options = options;
+  }
+
+  /** Its config as it was last seen, if it was this archive's. */
+  get config(): ReplicaConfig | null {
+    return this.#config;
   }
 
   get available(): boolean {
@@ -248,6 +254,7 @@ export class GuardedReplica implements ObjectStore {
             config = await readIdentity(this.#store, this.name, signal);
           }
           mustBelong(config, archiveId, this.name);
+          this.#config = config;
         },
         this.#closing.signal,
       );

@@ -31,7 +31,11 @@ export async function readIdentity(
 }
 
 /** Throws UNAVAILABLE unless `config` is that of archive `archiveId`. */
-export function mustBelong(config: ReplicaConfig | undefined, archiveId: string, name: ReplicaName): void {
+export function mustBelong(
+  config: ReplicaConfig | undefined,
+  archiveId: string,
+  name: ReplicaName,
+): asserts config is ReplicaConfig {
   if (config === undefined) {
     throw new ArchiveError(
       'UNAVAILABLE',
@@ -50,7 +54,13 @@ export async function createIdentity(store: ObjectStore, name: ReplicaName, arch
     throw new ArchiveError('UNAVAILABLE', `replica ${name} has no config object and is not empty: it is left alone`);
   }
   await store.put(README_NAME, Buffer.from(readmeText(archiveId)));
-  const config = encodeConfig({ formatVersion: FORMAT_VERSION, archiveId, ownerEpoch: 0, suites: AES_ALONE.open });
+  const config = encodeConfig({
+    formatVersion: FORMAT_VERSION,
+    archiveId,
+    ownerEpoch: 0,
+    generation: 0,
+    suites: AES_ALONE.open,
+  });
   try {
     await store.put(CONFIG_NAME, config, { ifAbsent: true });
   } catch (error) {
@@ -64,4 +74,24 @@ export async function recordSuites(store: ObjectStore, name: ReplicaName, suites
   const config = await readIdentity(store, name);
   if (config === undefined || config.suites.join() === suites.join()) return;
   await store.put(CONFIG_NAME, encodeConfig({ ...config, suites }));
+}
+
+/**
+ * Records in the replica's config who owns the archive and how far its index has come; neither ever falls. Resolves with the config as it
+ * stands then; one with a newer owner is left as it is. UNAVAILABLE when the replica cannot be asked or has none.
+ */
+export async function claimReplica(
+  store: ObjectStore,
+  name: ReplicaName,
+  claim: Pick<ReplicaConfig, 'archiveId' | 'ownerEpoch' | 'generation'>,
+  signal?: AbortSignal,
+): Promise<ReplicaConfig> {
+  const config = await readIdentity(store, name, signal);
+  mustBelong(config, claim.archiveId, name);
+  const generation = Math.max(config.generation, claim.generation);
+  const known = config.ownerEpoch === claim.ownerEpoch && config.generation === generation;
+  if (config.ownerEpoch > claim.ownerEpoch || known) return config;
+  const claimed = { ...config, ownerEpoch: claim.ownerEpoch, generation };
+  await store.put(CONFIG_NAME, encodeConfig(claimed), { signal });
+  return claimed;
 }

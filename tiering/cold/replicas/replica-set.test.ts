@@ -81,7 +81,10 @@ describe('identity', () => {
     const used = new MemoryObjectStore();
     await used.put(key, body);
     const foreign = new MemoryObjectStore();
-    await foreign.put(CONFIG_NAME, encodeConfig({ formatVersion: 1, archiveId: OTHER, ownerEpoch: 1, suites: [1] }));
+    await foreign.put(
+      CONFIG_NAME,
+      encodeConfig({ formatVersion: 1, archiveId: OTHER, ownerEpoch: 1, generation: 0, suites: [1] }),
+    );
     const replicas = [used, foreign].map((store, at) => ({ name: name(at + 1), store }));
     const set = new ReplicaSet(replicas, { writeQuorum: 1, ...given });
     await set.open({ create: true });

@@ -3,6 +3,7 @@
 import type { Clock, Random } from '../../core/clock.js';
 import { ArchiveError, invariant } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName, Sha256 } from '../../core/ids.js';
+import type { ReplicaConfig } from '../../format/names.js';
 import { type ByteRange, checkBody, checkRange } from '../checks.js';
 import { HEDGE_MS_MAX, HEDGE_MS_MIN } from '../limits.js';
 import type { ObjectStore, PutOptions } from '../object-store.js';
@@ -163,6 +164,11 @@ export class ReplicaSet {
     const rule = this.#rule;
     const asked = this.#guards.filter(({ name }) => rule.names.includes(name) && to?.has(name) !== false);
     return putQuorum(asked, { rule, quorum }, this.#clock, { key, body }, rest);
+  }
+
+  /** The config of each replica as the last look at its identity saw it; of those that were seen. */
+  configs(): ReadonlyMap<ReplicaName, ReplicaConfig> {
+    return new Map(this.#guards.flatMap(({ name, config }) => (config === null ? [] : [[name, config] as const])));
   }
 
   state(): readonly ReplicaState[] {

@@ -19,7 +19,7 @@ import { restoreObject, restoreStore } from './restore.js';
 const archiveId = '6f1c9a1e-0000-4000-8000-000000000001';
 const other = '6f1c9a1e-0000-4000-8000-000000000002';
 const configOf = (id: string) =>
-  Buffer.from(encodeConfig({ formatVersion: 1, archiveId: id, ownerEpoch: 0, suites: [1] }));
+  Buffer.from(encodeConfig({ formatVersion: 1, archiveId: id, ownerEpoch: 0, generation: 0, suites: [1] }));
 
 /** Keeps every version; a null is a delete marker. All of one moment: the order of the listing alone tells them apart. */
 class Versioned {
@@ -101,7 +101,9 @@ describe('restoreStore', () => {
 
   it('leaves a config that its owner wrote anew, and refuses a store without versions', async () => {
     const bucket = new Versioned();
-    const anew = Buffer.from(encodeConfig({ formatVersion: 1, archiveId, ownerEpoch: 9, suites: [1, 2] }));
+    const anew = Buffer.from(
+      encodeConfig({ formatVersion: 1, archiveId, ownerEpoch: 9, generation: 0, suites: [1, 2] }),
+    );
     bucket.kept.set(CONFIG_NAME, [configOf(archiveId), anew]);
     expect(await restoreStore(bucket.store, { archiveId })).toMatchObject({ restored: 0 });
     expect(bucket.now(CONFIG_NAME)).toEqual(anew);

@@ -19,8 +19,9 @@ function codeOfSqlite(sqliteCode: string): ErrorCode | null {
 }
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
-  FULL: 'free space on the disk of the index',
-  CORRUPT: 'the index file is damaged; run `filmroom rebuild-index`',
+  FULL: 'free space on the disk of the index, and it goes on by itself',
+  CORRUPT:
+    'the index file is damaged; run `filmroom serve --rebuild` or `filmroom rebuild-index`: it is set aside and made again',
   UNAVAILABLE: 'check the disk and the permissions of the index folder',
 };
 

@@ -1,0 +1,62 @@
+// Opens the index of an archive. One that is to be made again is begun anew where what lies there is of no use: damaged, or an older copy,
+// which a rebuild must not be built upon. It is set aside, never removed.
+import { open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { generationOf } from '../tiering/archive/authority/authority.js';
+import type { ReplicaSet } from '../tiering/cold/replicas/replica-set.js';
+import type { Clock } from '../tiering/core/clock.js';
+import { hasCode } from '../tiering/core/errors.js';
+import { withDeadline } from '../tiering/core/queues.js';
+import { peekGeneration } from '../tiering/hot/generation.js';
+import type { Index } from '../tiering/index/index.js';
+import { openSqliteIndex } from '../tiering/index/sqlite/open-sqlite-index.js';
+import type { Config } from './config.js';
+
+const PEEK_MS = 5_000;
+
+/** @param rebuilding what cannot be used is set aside; otherwise the errors of `openSqliteIndex`. */
+export async function openIndex(config: Config, rebuilding: boolean, clock: Clock): Promise<Index> {
+  const { path } = config.index;
+  let index: Index;
+  try {
+    index = await openSqliteIndex({ path });
+  } catch (error) {
+    if (!rebuilding || !hasCode(error, 'CORRUPT')) throw error;
+    return startOver(path, clock);
+  }
+  if (!rebuilding) return index;
+  const own = await generationOf(index);
+  const found = await Promise.all(config.hot.volumes.map((volume) => peek(volume.path)));
+  if (own === null || Math.max(...found) <= own) return index;
+  await index.close();
+  return startOver(path, clock);
+}
+
+/** Whether a replica knows of changes that the index does not. */
+export async function isBehind(index: Index, replicas: ReplicaSet): Promise<boolean> {
+  const own = await generationOf(index);
+  return own !== null && [...replicas.configs().values()].some(({ generation }) => generation > own);
+}
+
+/** Moves what lies at `path` away and opens a new index there. It must not be open. */
+export async function startOver(path: string, clock: Clock): Promise<Index> {
+  const stamp = new Date(clock.nowMs()).toISOString().replaceAll(/[-:]|\.\d+/g, '');
+  // The log first: a log without its file is nothing, a file without its log is an older copy.
+  for (const suffix of ['-shm', '-wal', '']) {
+    await rename(`${path}${suffix}`, `${path}.set-aside-${stamp}${suffix}`).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+  }
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+  return openSqliteIndex({ path });
+}
+
+/** A volume that hangs says nothing; it is looked at again when it is opened. */
+function peek(path: string): Promise<number> {
+  return withDeadline(PEEK_MS, path, () => peekGeneration(path)).catch(() => 0);
+}
