@@ -2,11 +2,13 @@
 // this one syncs. A batch whose volume fails goes to another volume, or to the cloud, before anyone is
 // told that it failed. Acknowledged means durable and visible, in this order (invariant I1).
 import { ArchiveError, codeOf } from '../../core/errors.js';
-import type { PackId } from '../../core/ids.js';
+import type { PackId, VolumeName } from '../../core/ids.js';
 import { COMMIT_BYTES_MAX, TRAY_BYTES_MAX } from '../../core/limits.js';
 import { Semaphore } from '../../core/queues.js';
 import { releaseBuffer } from '../../core/release.js';
+import type { Volume } from '../../hot/volume.js';
 import type { ArchiveContext } from '../context.js';
+import { within } from '../reading/hedge.js';
 import { CloudSink } from './cloud-sink.js';
 import { type Draft, draftBytes, type Pending } from './drafts.js';
 import { type AppendedBatch, TrayLog } from './tray-log.js';
@@ -17,6 +19,10 @@ const ATTEMPTS_MAX = 3;
 const BATCHES_IN_FLIGHT = 2;
 /** An arrival this long ago still counts as one that is coming in. */
 const BUSY_MS = 250;
+/** A volume that has not written a batch after this is left, if there is anywhere else to go: the deadline of its calls is for those who have no choice. */
+const WRITE_PATIENCE_MS = 2_000;
+/** The same for what its probe says before the batch is tried elsewhere. */
+const PROBE_PATIENCE_MS = 1_000;
 
 export class Committer {
   readonly #ctx: ArchiveContext;
@@ -26,6 +32,8 @@ export class Committer {
   #seq: number;
   #tray: TrayLog | null = null;
   #predecessor: { pack: PackId; bytes: number } | null = null;
+  /** Who waits for the tray to be ended. */
+  readonly #endings: (() => void)[] = [];
   #running: Promise<void> | null = null;
   #tail: Promise<void> = Promise.resolve();
   #closed = false;
@@ -80,39 +88,50 @@ export class Committer {
   }
 
   /** Ends the tray that is being appended to, so that the packer can empty it. A new one begins with the next arrival. */
-  async rotate(): Promise<void> {
-    await this.#quiet();
-    await this.#endTray();
+  rotate(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#endings.push(resolve);
+      this.#wake();
+    });
   }
 
   /** Commits what waits, then ends the tray. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.rotate();
+    do {
+      await this.rotate();
+      await this.#running;
+      await this.#tail;
+    } while (this.#queue.length > 0 || this.#tray !== null);
     await this.#cloud.drained();
-  }
-
-  async #quiet(): Promise<void> {
-    while (this.#running !== null) await this.#running;
-    await this.#tail;
   }
 
   #wake(): void {
     this.#running ??= this.#run().finally(() => {
       this.#running = null;
-      if (this.#queue.length > 0) this.#wake();
+      if (this.#queue.length > 0 || this.#endings.length > 0) this.#wake();
     });
   }
 
   async #run(): Promise<void> {
     // Whatever arrives within this turn of the event loop shares the first batch.
     await Promise.resolve();
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 || this.#endings.length > 0) {
+      // Here, between two batches: a tray that is ended beside them fails under the one that is being written.
+      if (this.#endings.length > 0) await this.#endForAll();
+      if (this.#queue.length === 0) continue;
       await this.#slots.acquire();
       const batch = this.#take();
       const { done } = await this.#begin(batch);
       this.#tail = done.finally(() => this.#slots.release());
     }
+  }
+
+  async #endForAll(): Promise<void> {
+    const waiting = this.#endings.splice(0);
+    await this.#tail;
+    await this.#endTray();
+    for (const resolve of waiting) resolve();
   }
 
   #take(): Pending[] {
@@ -141,7 +160,7 @@ export class Committer {
       return { done: Promise.resolve() };
     }
     try {
-      const appended = await tray.append(batch);
+      const appended = await this.#patiently(tray.volume, tray.append(batch));
       return { done: this.#finish(tray, appended, before) };
     } catch (error) {
       return { done: this.#failedOn(tray, batch, error) };
@@ -149,7 +168,7 @@ export class Committer {
   }
 
   async #finish(tray: TrayLog, appended: AppendedBatch, before: Promise<void>): Promise<void> {
-    const synced = tray.sync();
+    const synced = this.#patiently(tray.volume, tray.sync());
     try {
       // Both must settle: an order of index commits, and a sync that covers this batch.
       await Promise.all([synced, before]);
@@ -189,7 +208,7 @@ export class Committer {
     this.#ctx.log({ level: 'warn', event: 'tray-failed', pack: tray.id, detail: messageOf(error) });
     await this.#abandon(tray);
     // A volume that gave an error is only suspect: its probe decides before the batch is tried again.
-    if (codeOf(error) === 'UNAVAILABLE') await this.#ctx.volumes.settled(tray.volume);
+    if (codeOf(error) === 'UNAVAILABLE') await this.#settled(tray.volume);
     this.#again(batch, error);
   }
 
@@ -224,15 +243,39 @@ export class Committer {
     const volume = this.#ctx.volumes.writable(bytes, intoReserve);
     if (volume === null) return null;
     try {
-      this.#tray = await TrayLog.begin(this.#ctx, volume, this.#predecessor);
+      this.#tray = await this.#beginTray(volume);
       return this.#tray;
     } catch (error) {
       this.#ctx.volumes.report(volume.name, error);
       this.#ctx.log({ level: 'warn', event: 'tray-begin-failed', detail: messageOf(error) });
-      await this.#ctx.volumes.settled(volume.name);
+      await this.#settled(volume.name);
       // Whatever is wrong with a volume that still counts as well: not for ever.
       return attempt >= ATTEMPTS_MAX ? null : this.#trayFor(bytes, intoReserve, attempt + 1);
     }
+  }
+
+  async #beginTray(volume: Volume): Promise<TrayLog> {
+    const begun = TrayLog.begin(this.#ctx, volume, this.#predecessor);
+    return this.#patiently(volume.name, begun).catch((error: unknown) => {
+      // Should it begin after all, nothing is ever written to it.
+      begun.then((late) => late.close()).catch(() => undefined);
+      throw error;
+    });
+  }
+
+  /** What a volume writes, or UNAVAILABLE when it takes too long and something else could do it; it goes on then, and what it writes is of no account. */
+  async #patiently<T>(volume: VolumeName, work: Promise<T>): Promise<T> {
+    const { clock, volumes } = this.#ctx;
+    const written = await within(clock, WRITE_PATIENCE_MS, work);
+    if (written !== 'late') return written;
+    const others = volumes.state().some(({ name, state }) => name !== volume && state === 'healthy');
+    if (!others && !this.#cloud.available()) return work;
+    work.catch(() => undefined);
+    throw new ArchiveError('UNAVAILABLE', `volume ${volume} did not write within ${WRITE_PATIENCE_MS} ms`);
+  }
+
+  async #settled(volume: VolumeName): Promise<void> {
+    await within(this.#ctx.clock, PROBE_PATIENCE_MS, this.#ctx.volumes.settled(volume));
   }
 
   async #endTray(): Promise<void> {

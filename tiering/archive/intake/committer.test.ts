@@ -1,0 +1,81 @@
+// Trays that end and volumes that do not answer, under arrivals: nobody notices either.
+import { afterEach, expect, it } from 'vitest';
+import { phantomStudies } from '../../../dicom/phantom/phantom.js';
+import { type Ailing, ailing } from '../../../test/support/ailing-volume.js';
+import { ArchiveRig, readAll, storeBytes } from '../../../test/support/archive-rig.js';
+import { scopeOf } from '../../../test/support/removal-rig.js';
+import type { Archive } from '../archive.js';
+import { openArchive } from '../open-archive.js';
+
+const PHANTOMS = [...phantomStudies({ seed: 71, studies: 2, slices: 20, shrink: 32 })];
+/** Longer than anybody has patience, shorter than a test. */
+const STUCK_MS = 6_000;
+
+let rig: ArchiveRig;
+let archive: Archive;
+afterEach(async () => {
+  await archive.close();
+  await rig.destroy();
+});
+
+async function open(volumes: readonly string[]): Promise<Ailing> {
+  rig = await ArchiveRig.create({ volumes, policy: { probeIntervalMs: 3_600_000 } });
+  const control: Ailing = { ailment: () => undefined, ailed: 0 };
+  const parts = await rig.parts();
+  const sick = parts.volumes.map((one) => ({ name: one.name, open: async () => ailing(await one.open(), control) }));
+  archive = await openArchive({ ...parts, volumes: sick });
+  return control;
+}
+
+async function expectEqual(): Promise<void> {
+  for (const phantom of PHANTOMS) {
+    const bytes = await readAll(archive.read(await archive.instance(scopeOf(phantom))));
+    expect(Buffer.compare(bytes, phantom.bytes)).toBe(0);
+  }
+}
+
+it('a migrate that ends the tray again and again fails no batch', async () => {
+  const control = await open(['a']);
+  const [before, ...others] = PHANTOMS;
+  if (before === undefined) expect.fail();
+  expect(await storeBytes(archive, before.bytes)).toMatchObject({ status: 'stored' });
+  // Time for the next batch to begin while a tray that is to end still syncs the one before.
+  control.ailment = (call) => (call === 'sync' ? 15 : undefined);
+  let storing = true;
+  const ending = (async () => {
+    // Of one study, filed the first time: hardly more than the end of a tray.
+    while (storing) await archive.migrate({ studies: [scopeOf(before).study] }, { keepHot: true });
+  })();
+  const lanes = [0, 1, 2].map(async (lane) => {
+    for (let at = lane; at < others.length; at += 3) {
+      const bytes = others[at]?.bytes ?? expect.fail();
+      expect(await storeBytes(archive, bytes)).toMatchObject({ status: 'stored' });
+    }
+  });
+  await Promise.all(lanes);
+  storing = false;
+  await ending;
+  expect(rig.events.filter(({ event }) => event === 'tray-failed' || event === 'volume-state')).toEqual([]);
+  await expectEqual();
+});
+
+it('a volume that does not answer is left before the deadline of its calls, and what it wrote late is of no account', async () => {
+  const control = await open(['a']);
+  let pending = 0;
+  control.ailment = (call) => {
+    if (call === 'read') return undefined;
+    pending += 1;
+    setTimeout(() => {
+      pending -= 1;
+    }, STUCK_MS);
+    return STUCK_MS;
+  };
+  const outcomes = await Promise.all(PHANTOMS.map(({ bytes }) => storeBytes(archive, bytes)));
+  for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'stored' });
+  expect(pending).toBeGreaterThan(0);
+  expect(await archive.status()).toMatchObject({ ingest: 'cloud-direct' });
+  await expectEqual();
+  control.ailment = () => undefined;
+  await expect.poll(() => pending, { timeout: 15_000 }).toBe(0);
+  await expectEqual();
+});
