@@ -53,6 +53,7 @@ describe('the embedded default', () => {
       },
       workers: { threads: 'auto' },
       audit: { path: '/srv/film/data/audit', retentionMs: 180 * 86_400_000 },
+      drills: [],
       reports: { path: '/srv/film/data/reports', keep: 1000 },
       ignored: [],
     });
@@ -106,6 +107,9 @@ audit:   { path: ./audit, retention: 180d }
     });
     expect(config.audit).toEqual({ path: join(folder, 'audit'), retentionMs: 180 * 86_400_000 });
     expect(load('audit: off').audit).toBeNull();
+    const drill = { what: 'replica', name: 'r1', everyMs: 30 * 86_400_000, forMs: 60_000 };
+    expect(load('drills: [{ what: replica, name: r1, every: 30d }]').drills).toEqual([drill]);
+    expect(() => load('drills: [{ what: volume, name: r1, every: 30d }]')).toThrow('must be a volume or replica');
     expect(load('reports: off').reports).toBeNull();
     expect(load('reports: { path: ./r, keep: 7 }').reports).toEqual({ path: join(folder, 'r'), keep: 7 });
     expect(config.ignored).toEqual(['tiering.prefetch', 'tiering.windows']);
@@ -139,7 +143,7 @@ audit:   { path: ./audit, retention: 180d }
     ['http:\n  prot: 1', 'filmroom.yaml:2: http unknown key prot; allowed here: host, port, publicUrl, tls, origins'],
     [
       'hott: {}',
-      'filmroom.yaml: unknown key hott; allowed here: http, auth, index, hot, cold, tiering, retention, workers, audit, reports',
+      'filmroom.yaml: unknown key hott; allowed here: http, auth, index, hot, cold, tiering, retention, workers, audit, drills, reports',
     ],
     ['http: { port: "8080" }', 'filmroom.yaml:1: http.port must be a whole number from 0 to 65535'],
     ['http: { port: 70000 }', 'filmroom.yaml:1: http.port must be a whole number from 0 to 65535'],

@@ -55,6 +55,13 @@ export function crossCheck(config: Parsed): ConfigIssue | undefined {
       message: `must be at most the write quorum, ${quorum}: so many copies there are for sure`,
     };
   }
+  const unknown = config.drills.findIndex(({ what, name }) => {
+    const names: readonly string[] = (what === 'volume' ? hot.volumes : cold.replicas).map((one) => one.name);
+    return name !== undefined && (what === 'index' || !names.includes(name));
+  });
+  if (unknown >= 0) {
+    return { path: ['drills', unknown, 'name'], message: 'must be a volume or replica of this configuration' };
+  }
   return duplicate(['hot', 'volumes'], hot.volumes) ?? duplicate(['cold', 'replicas'], cold.replicas);
 }
 

@@ -1,6 +1,7 @@
 // The configuration of DESIGN section 11 as a schema: what keys there are, what each may be, and what is taken when
 // it is not given. Strict: an unknown key is refused with the keys that there are.
 import { z } from 'zod';
+import { DRILL_KINDS } from '../tiering/archive/drills/drill-report.js';
 import { PROVIDER_NAMES } from '../tiering/cold/s3/providers.js';
 import { LOCK_MODES } from '../tiering/cold/s3/s3-connection.js';
 import { parseReplicaName, parseStudyUid, parseVolumeName } from '../tiering/core/ids.js';
@@ -222,6 +223,18 @@ export const schema = section({
       { error: 'must be off, or a section with keys: path, retention' },
     )
     .prefault({}),
+  /** Drills that are held by themselves at night. */
+  drills: z.preprocess(
+    (drills) => [drills ?? []].flat(),
+    z.array(
+      section({
+        what: choice(DRILL_KINDS),
+        name: text('the name of a volume or replica').optional(),
+        every: duration,
+        for: duration.prefault('1m'),
+      }),
+    ),
+  ),
   /** Signed reports of drills and failbacks; `off` for none. */
   reports: z
     .union(

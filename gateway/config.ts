@@ -1,6 +1,8 @@
 // The configuration as the program uses it, made of a YAML document by the schema (config-schema.ts) and its rules
 // (config-rules.ts). Reading files is config-file.ts.
 import { resolve } from 'node:path';
+import type { DrillSchedule } from '../tiering/archive/drills/drill-report.js';
+import { parseReplicaName, parseVolumeName } from '../tiering/core/ids.js';
 import type { SuiteName, SuiteRule } from '../tiering/format/suites.js';
 import { SUITE_IDS } from '../tiering/format/suites.js';
 import { type ConfigIssue, crossCheck, defaultQuorum } from './config-rules.js';
@@ -43,6 +45,7 @@ export interface Config {
   readonly workers: { readonly threads: number | 'auto' };
   /** Null: off. */
   readonly audit: { readonly path: string; readonly retentionMs: number } | null;
+  readonly drills: readonly DrillSchedule[];
   /** Null: off. */
   readonly reports: { readonly path: string; readonly keep: number } | null;
   /** Keys that were given and that this version does not act on yet. */
@@ -98,6 +101,12 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
     retention: config.retention.map(({ modality, keep }) => ({ modality: modality ?? null, keepMs: keep })),
     workers,
     audit: audit === 'off' ? null : { path: path(audit.path), retentionMs: audit.retention },
+    drills: config.drills.map(({ what, name, every, for: lasts }) => ({
+      what,
+      name: name === undefined ? null : what === 'volume' ? parseVolumeName(name) : parseReplicaName(name),
+      everyMs: every,
+      forMs: lasts,
+    })),
     reports: reports === 'off' ? null : { path: path(reports.path), keep: reports.keep },
     ignored: [
       ...(tiering.prefetch === undefined ? [] : ['tiering.prefetch']),

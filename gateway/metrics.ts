@@ -90,7 +90,22 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
   );
   const refillLeft = gauge('refill_packs_left', 'Packs whose hot copy was lost and is being brought back', []);
   const jobs = gauge('jobs', 'Jobs that wait or run', ['kind', 'state']);
-  const labelled = [studies, bytes, volume, volumeFree, volumeTrend, volumeSeconds, replica, debt, debtBytes, jobs];
+  const drillAt = gauge('drill_timestamp_seconds', 'When the last drill that passed was held', ['what', 'name']);
+  const drillPassed = gauge('drill_passed', '1 when the last drill passed', ['what', 'name']);
+  const labelled = [
+    drillAt,
+    drillPassed,
+    studies,
+    bytes,
+    volume,
+    volumeFree,
+    volumeTrend,
+    volumeSeconds,
+    replica,
+    debt,
+    debtBytes,
+    jobs,
+  ];
   const auditFailing = gauge('audit_failing', '1 when the audit log cannot be written', []);
   const auditLost = gauge('audit_lost_records', 'Records lost because it could not be written for long', []);
   const plain = [
@@ -127,6 +142,11 @@ function archiveGauges(registry: Registry): { set(status: StatusView): void; unk
       rebuildLeft.set(status.rebuild === null ? 0 : Math.max(1, status.rebuild.packsTotal - status.rebuild.packsDone));
       refillLeft.set(status.refill.packs);
       writable.set(status.stopped === null ? 1 : 0);
+      for (const { what, name, outcome, startedAt } of status.drills) {
+        const passed = outcome === 'passed';
+        drillPassed.set({ what, name: name ?? '' }, passed ? 1 : 0);
+        if (passed) drillAt.set({ what, name: name ?? '' }, Date.parse(startedAt) / 1000);
+      }
       keys.set(status.keys.fault === null ? 1 : 0);
       unprotected.set(status.unprotected.instances);
       unprotectedBytes.set(status.unprotected.bytes);

@@ -1,8 +1,9 @@
 // Opens the index of an archive. One that is to be made again is begun anew where what lies there is of no use: damaged, or an older copy,
 // which a rebuild must not be built upon. It is set aside, never removed.
-import { open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { generationOf } from '../tiering/archive/authority/authority.js';
+import type { ScratchIndex } from '../tiering/archive/drills/index-drill.js';
 import type { ReplicaSet } from '../tiering/cold/replicas/replica-set.js';
 import type { Clock } from '../tiering/core/clock.js';
 import { hasCode } from '../tiering/core/errors.js';
@@ -54,6 +55,20 @@ export async function startOver(path: string, clock: Clock): Promise<Index> {
     await folder.close();
   }
   return openSqliteIndex({ path });
+}
+
+/** An empty index in a folder beside the one at `path`, with nothing of an earlier one; removed when it is disposed of. */
+export async function openScratch(path: string): Promise<ScratchIndex> {
+  const folder = join(dirname(path), 'drill');
+  await rm(folder, { recursive: true, force: true });
+  const index = await openSqliteIndex({ path: join(folder, 'filmroom.db') });
+  return {
+    index,
+    dispose: async () => {
+      await index.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 /** A volume that hangs says nothing; it is looked at again when it is opened. */

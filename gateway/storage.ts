@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Policy } from '../tiering/archive/context.js';
+import type { ScratchIndex } from '../tiering/archive/drills/index-drill.js';
 import { setStanding, standingOf } from '../tiering/archive/fleet/fleet.js';
 import { isUnfinished, markBegun } from '../tiering/archive/recovery/rebuild-state.js';
 import type { ReportStore } from '../tiering/archive/signed-reports.js';
@@ -19,7 +20,7 @@ import type { Index } from '../tiering/index/index.js';
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js';
 import type { Config, ReplicaConfig } from './config.js';
 import { type OpenedKeys, openKeys } from './keys.js';
-import { isBehind, openIndex, startOver } from './open-index.js';
+import { isBehind, openIndex, openScratch, startOver } from './open-index.js';
 import { openStore, type StoreEnvironment } from './replica-stores.js';
 import { reportFolder } from './reports/folder.js';
 
@@ -38,6 +39,7 @@ export interface Storage {
   readonly policy: Partial<Policy>;
   /** Where signed reports go; left out: nowhere. */
   readonly reports?: ReportStore;
+  readonly scratchIndex: () => Promise<ScratchIndex>;
   /** The index is to be made again, or such a rebuild was begun and has not ended. */
   readonly rebuild: boolean;
 }
@@ -98,6 +100,7 @@ async function openBeside(keys: OpenedKeys, config: Config, options: StorageOpti
       policy: policyOf(config),
       ...(config.reports === null ? {} : { reports: reportFolder(config.reports) }),
       rebuild,
+      scratchIndex: () => openScratch(config.index.path),
     };
   } catch (error) {
     await replicas?.close();
@@ -225,7 +228,7 @@ function volumeSource(
   };
 }
 
-function policyOf({ hot, cold, tiering, retention }: Config): Partial<Policy> {
+function policyOf({ hot, cold, tiering, retention, drills }: Config): Partial<Policy> {
   return {
     settleMs: hot.settleMs,
     highWater: hot.highWater,
@@ -237,5 +240,6 @@ function policyOf({ hot, cold, tiering, retention }: Config): Partial<Policy> {
     scrubBytesPerSecond: tiering.scrub.bytesPerSecond,
     scrubEveryMs: tiering.scrub.everyMs,
     retention,
+    drills,
   };
 }

@@ -11,6 +11,7 @@ import type {
   VolumeExposure,
   VolumeState,
 } from '../tiering/archive/archive.js';
+import type { DrillPlan } from '../tiering/archive/drills/drill-report.js';
 import { ArchiveError, type ErrorCode } from '../tiering/core/errors.js';
 import { readEvents } from './server-events.js';
 
@@ -22,6 +23,13 @@ export interface ServerAddress {
 const CALL_MS = 60_000;
 /** A stream of events that breaks off (a restart, a proxy) is taken up again this often. */
 const EVENT_ATTEMPTS_MAX = 5;
+
+/** Jobs that are not asked for at /jobs. */
+const OWN_ADDRESS: ReadonlyMap<string, string> = new Map([
+  ['delete', '/admin/api/deletions'],
+  ['erase', '/admin/api/deletions'],
+  ['drill', '/admin/api/drills'],
+]);
 
 export class ServerClient {
   readonly #address: ServerAddress;
@@ -78,6 +86,10 @@ export class ServerClient {
     return this.#json('POST', `/admin/api/volumes/${encodeURIComponent(name)}/adopt`, { plan });
   }
 
+  planDrill(request: object): Promise<DrillPlan> {
+    return this.#json('POST', '/admin/api/drills/plan', request);
+  }
+
   async jobs(): Promise<readonly JobView[]> {
     return (await this.#json<{ jobs: readonly JobView[] }>('GET', '/admin/api/jobs')).jobs;
   }
@@ -91,9 +103,10 @@ export class ServerClient {
    * @param onChange called with the job at every step of its progress.
    */
   async runJob({ kind, ...request }: { readonly kind: string }, onChange: (job: JobView) => void): Promise<JobView> {
-    const { id } = await (kind === 'delete' || kind === 'erase'
-      ? this.#json<{ id: string }>('POST', '/admin/api/deletions', request)
-      : this.#json<{ id: string }>('POST', '/admin/api/jobs', { kind, ...request }));
+    const own = OWN_ADDRESS.get(kind);
+    const { id } = await (own === undefined
+      ? this.#json<{ id: string }>('POST', '/admin/api/jobs', { kind, ...request })
+      : this.#json<{ id: string }>('POST', own, request));
     try {
       return await this.#follow(id, onChange);
     } catch (error) {

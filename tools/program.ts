@@ -4,6 +4,7 @@ import { auditCommand } from './commands/audit.js';
 import { configCommand } from './commands/config.js';
 import { deleteCommand } from './commands/delete.js';
 import { doctorCommand } from './commands/doctor.js';
+import { drillCommand } from './commands/drill.js';
 import { eraseCommand } from './commands/erase.js';
 import { extractCommand } from './commands/extract.js';
 import { holdCommand } from './commands/hold.js';
@@ -46,6 +47,7 @@ const COMMANDS = [
   jobsCommand,
   linkCommand,
   volumeCommand,
+  drillCommand,
   replicaCommand,
   auditCommand,
   reportCommand,

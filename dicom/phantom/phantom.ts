@@ -48,6 +48,8 @@ export interface PhantomCtOptions {
   /** Default 512 each, which makes 0.5 MiB. */
   readonly rows?: number;
   readonly columns?: number;
+  /** In place of the patient's own, so that whoever sees it knows what it is. */
+  readonly mark?: { readonly name: string; readonly id: string };
 }
 
 const SLICES_PER_SERIES = 200;
@@ -58,13 +60,14 @@ export function phantomCt(options: PhantomCtOptions): PhantomInstance {
   const { seed, index, rows = 512, columns = 512 } = options;
   const seriesIndex = Math.floor(index / SLICES_PER_SERIES);
   const studyNumber = Math.floor(seriesIndex / SERIES_PER_STUDY);
-  const study = phantomStudy({
+  const drawn = phantomStudy({
     seed,
     number: studyNumber,
     patient: studyNumber,
     visit: 0,
     description: 'CT chest',
   });
+  const study = { ...drawn, patient: { ...drawn.patient, ...options.mark } };
   const series = ctSeries(study, (seriesIndex % SERIES_PER_STUDY) + 1);
   return ctSlice(series, { rows, columns, number: (index % SLICES_PER_SERIES) + 1, slices: SLICES_PER_SERIES });
 }

@@ -18,7 +18,7 @@ export const SELECTION_JOBS = [
   'rotate-keys',
   'remove-key',
 ] as const;
-export type JobKind = (typeof SELECTION_JOBS)[number] | 'delete' | 'erase';
+export type JobKind = (typeof SELECTION_JOBS)[number] | 'delete' | 'erase' | 'drill';
 /** `partly`: it came to its end, and something in it failed or could not be asked. */
 export type JobState = 'queued' | 'running' | 'done' | 'partly' | 'failed' | 'cancelled';
 

@@ -1,4 +1,5 @@
 // The description of the admin API at /admin/api/openapi.json (OpenAPI 3.1). A test holds it to the routes that there are.
+import { DRILL_KINDS } from '../../tiering/archive/drills/drill-report.js';
 import { SELECTION_JOBS } from './jobs.js';
 
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
@@ -74,6 +75,15 @@ const schemas = {
     },
     [...Object.keys(selection), 'keepHot', 'deep', 'resume', 'reseal', 'key', 'replica', 'rate', 'erase', 'plan'],
   ),
+  DrillRequest: object(
+    {
+      what: { enum: DRILL_KINDS },
+      name: { ...text, description: 'A volume or replica; link without it: every replica' },
+      for: { ...text, description: 'How long it lasts: 1m' },
+      anyway: { type: 'boolean', description: 'Also where something speaks against it' },
+    },
+    ['name', 'for', 'anyway'],
+  ),
   LinkRequest: object(
     {
       studies: { ...list(text), description: 'Study Instance UIDs, at most 100' },
@@ -144,6 +154,7 @@ const schemas = {
       type: ['object', 'null'],
       description: 'The index is being made again; null when it is whole',
     },
+    drills: list(object({ what: text, name: nullable('string'), startedAt: text, outcome: text })),
     audit: object({ state: { enum: ['on', 'failing', 'off'] }, detail: nullable('string'), lost: count }),
     refill: object({ packs: count, bytes: count }),
     volumes: list(
@@ -243,6 +254,31 @@ export const OPENAPI = {
       delete: {
         summary: 'Clear a legal hold; needs the right to delete, too',
         responses: { 200: answer('It is cleared', ref('Told')), 404: problem, 503: problem },
+      },
+    },
+    '/drills/plan': {
+      post: {
+        summary: 'What a drill would be about, and what speaks against it now',
+        requestBody: { required: true, content: json(ref('DrillRequest')) },
+        responses: {
+          200: answer(
+            'The plan',
+            object({
+              what: text,
+              name: nullable('string'),
+              exposed: { type: ['object', 'null'], description: 'Of a volume: what cannot be read meanwhile' },
+              objections: list(text),
+            }),
+          ),
+          400: problem,
+        },
+      },
+    },
+    '/drills': {
+      post: {
+        summary: 'Rehearse a failure, measure what it would cost, write a signed report',
+        requestBody: { required: true, content: json(ref('DrillRequest')) },
+        responses: { 202: answer('The job', object({ id: text })), 400: problem, 503: problem },
       },
     },
     '/volumes/{name}/fail': {

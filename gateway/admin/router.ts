@@ -13,6 +13,7 @@ import type { StudyLinks } from '../auth/study-links.js';
 import type { Health } from '../health.js';
 import type { Logger } from '../log.js';
 import { deleteScopes, isErasure, parseDeletion, planDeletion } from './deletion.js';
+import { addDrillRoutes } from './drills.js';
 import { addHoldRoutes } from './holds.js';
 import { isFinished, type JobKind, type JobRegistry, type JobReport, type JobView } from './jobs.js';
 import { OPENAPI } from './openapi.js';
@@ -106,6 +107,7 @@ export function adminRouter(dependencies: AdminDependencies): Router {
     begin(response, 'delete', (options) => deleteScopes(archive, deletion, options));
   });
   addHoldRoutes(router, archive, bodyOf);
+  addDrillRoutes(router, archive, bodyOf, begin);
   addVolumeRoutes(router, archive, health, bodyOf);
   router.get('/jobs/:id', (request, response) => {
     response.json(jobs.get(request.params.id));

@@ -22,6 +22,8 @@ export interface StatusView {
   /** How far the index is that is being made again, with the rate and the time left; null when it is whole. */
   readonly rebuild: ArchiveStatus['rebuild'];
   readonly keys: ArchiveStatus['keys'];
+  /** How the last drill of each kind and name went. */
+  readonly drills: ArchiveStatus['drills'];
   /** What is being brought back to the volumes, whose hot copies were lost. */
   readonly refill: ArchiveStatus['index']['lostHot'];
   readonly volumes: ArchiveStatus['volumes'];
@@ -55,6 +57,7 @@ export function statusView(
     deletes: { ...status.index.deletes, unread: status.deletesUnread },
     erasurePending: status.index.erasurePending,
     ingest: status.ingest,
+    drills: status.drills,
     stopped: status.stopped,
     rebuild: status.rebuild,
     keys: status.keys,

@@ -238,6 +238,8 @@ export class MemoryArchive implements Archive {
     return unsupported();
   }
   migrate = unsupported;
+  planDrill = unsupported;
+  drill = unsupported;
   refusals = () => Promise.resolve([]);
   holds = () => Promise.resolve([]);
   setHold = unsupported;

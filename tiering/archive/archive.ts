@@ -6,6 +6,7 @@ import type { ErrorCode } from '../core/errors.js';
 import type { ReplicaName, SeriesUid, Sha256, SopUid, StudyUid, VolumeName } from '../core/ids.js';
 import type { StudyHold } from '../format/types.js';
 import type { InstanceRecord, MetadataPart, QueryPage, QuerySpec, Scope } from '../index/index.js';
+import type { DrillPlan, DrillReport, DrillRequest } from './drills/drill-report.js';
 import type {
   AdoptReport,
   ArchiveStatus,
@@ -176,6 +177,13 @@ export interface Archive extends ImageArchive {
   ledgers(name?: VolumeName): Promise<readonly FailbackLedger[]>;
   /** What cannot be read without the volume, since it is not protected. */
   exposure(name: VolumeName): Promise<VolumeExposure>;
+  /** What a drill would be about, and what speaks against it now. INVALID for a name that is not configured. */
+  planDrill(request: DrillRequest): Promise<DrillPlan>;
+  /**
+   * Rehearses a failure on the live system and measures what it would cost; resolves once all is as before and its shadow studies are deleted,
+   * also when it was cancelled. CONFLICT when something speaks against it, unless `anyway`; LOCKED while another one is on.
+   */
+  drill(request: DrillRequest, options?: JobOptions): Promise<DrillReport>;
   /** Stops movers, finishes what is in flight, closes everything below. Idempotent. */
   close(): Promise<void>;
 }

@@ -9,6 +9,7 @@ import type { PackIds } from '../format/pack-id.js';
 import type { Index } from '../index/index.js';
 import type { Authority } from './authority/authority.js';
 import type { WriteGate } from './authority/write-gate.js';
+import type { DrillSchedule } from './drills/drill-report.js';
 import type { Fleet } from './fleet/fleet.js';
 import type { KeyHolder } from './keys/key-holder.js';
 import type { PackLocks } from './pacing/pack-locks.js';
@@ -43,6 +44,8 @@ export interface Policy {
   readonly scrubEveryMs: number | null;
   /** A longer instance is not held in memory: it goes straight into a pack of its own. */
   readonly instanceMemoryBytes: number;
+  /** Drills that are held by themselves, in a quiet hour. */
+  readonly drills: readonly DrillSchedule[];
   /** Pause between two rounds of the movers. */
   readonly moverIntervalMs: number;
   /** Pause between two probes of volumes and replicas. */
@@ -64,6 +67,7 @@ export const DEFAULT_POLICY: Policy = {
   scrubBytesPerSecond: null,
   scrubEveryMs: null,
   instanceMemoryBytes: INSTANCE_MEMORY_BYTES_MAX,
+  drills: [],
   moverIntervalMs: 1_000,
   probeIntervalMs: 5_000,
 };

@@ -14,6 +14,10 @@ import { Authority } from './authority/authority.js';
 import { guardIndex } from './authority/guarded-index.js';
 import { WriteGate } from './authority/write-gate.js';
 import { type ArchiveContext, type ArchiveEvent, DEFAULT_POLICY, type Policy } from './context.js';
+import { Drills } from './drills/drill.js';
+import { lastDrills } from './drills/drill-state.js';
+import type { ScratchIndex } from './drills/index-drill.js';
+import { Schedule } from './drills/schedule.js';
 import { logFailure } from './failures.js';
 import { drainReplica } from './fleet/drain.js';
 import { addReplica } from './fleet/fill.js';
@@ -71,6 +75,8 @@ export interface ArchiveOptions {
   readonly log?: (event: ArchiveEvent) => void;
   /** Where signed reports are kept; left out: nowhere. */
   readonly reports?: ReportStore;
+  /** Opens an empty index beside the live one, for the drill of the index. */
+  readonly scratchIndex?: () => Promise<ScratchIndex>;
   /** The index was lost, or its rebuild has not ended: it is made again in the background, and until then the archive is searched and read only. */
   readonly rebuild?: boolean;
 }
@@ -167,7 +173,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     const movers = new Movers(ctx, committer, emptyPacks);
     movers.start();
     inBackground(noteRetiredVolumes(ctx));
-    return assemble(ctx, committer, emptyPacks, movers, { reconciling, stop }, options.closeKeys);
+    return assemble(ctx, { committer, emptyPacks, movers, background: { reconciling, stop }, inBackground, options });
   };
   if (!rebuilding) return start();
   return openRebuilding(ctx, {
@@ -187,14 +193,17 @@ interface Background {
   readonly stop: AbortController;
 }
 
-function assemble(
-  ctx: ArchiveContext,
-  committer: Committer,
-  emptyPacks: EmptyPacks,
-  movers: Movers,
-  background: Background,
-  closeKeys: (() => void) | undefined,
-): Archive {
+interface Parts {
+  readonly committer: Committer;
+  readonly emptyPacks: EmptyPacks;
+  readonly movers: Movers;
+  readonly background: Background;
+  readonly inBackground: (done: Promise<void>) => void;
+  readonly options: ArchiveOptions;
+}
+
+function assemble(ctx: ArchiveContext, parts: Parts): Archive {
+  const { committer, emptyPacks, movers, background, inBackground, options } = parts;
   const identities = new Identities(ctx.index);
   const receiver = { ctx, committer, budget: new IngestBudget(), identities };
   const hooks = { onCold: (instance: InstanceRecord) => movers.wantRecall(instance.pack) };
@@ -203,7 +212,7 @@ function assemble(
   let closing: Promise<void> | null = null;
   const whileOpen = <T>(work: () => Promise<T>): Promise<T> =>
     ctx.gate.fault === null ? work() : Promise.reject(new ArchiveError('UNAVAILABLE', ctx.gate.fault));
-  return {
+  const archive: Archive = {
     receive: (body, options = {}) => whileOpen(() => receive(receiver, body, options)),
     remove: (scope, options = {}) =>
       whileOpen(() => remove({ ctx, committer, identities, gate }, scope, options.signal)),
@@ -239,11 +248,27 @@ function assemble(
       return ledgersOf(ctx, name);
     },
     exposure: (name) => exposureOf(ctx, name),
+    planDrill: (request) => drills.plan(request),
+    drill: (request, jobOptions = {}) => drills.run(request, jobOptions),
     close: () => {
-      closing ??= close(ctx, committer, movers, background).finally(() => closeKeys?.());
+      closing ??= schedule
+        .close()
+        .then(() => close(ctx, committer, movers, background))
+        .finally(() => options.closeKeys?.());
       return closing;
     },
   };
+  const drills = new Drills(ctx, archive, {
+    // Shadow studies are nobody's: whatever is to be kept, they are not.
+    remove: (scope) => {
+      const free = { ...ctx, policy: { ...ctx.policy, retention: [] } };
+      return remove({ ctx: free, committer, identities, gate }, scope, undefined);
+    },
+    scratch: options.scratchIndex,
+  });
+  const schedule = new Schedule(ctx, drills, () => committer.busy());
+  inBackground(drills.endInterrupted().then(() => schedule.start()));
+  return archive;
 }
 
 /** A viewer that asks for metadata is about to ask for pixels: noted for eviction, and cold packs are asked back by policy. */
@@ -270,6 +295,7 @@ async function status(ctx: ArchiveContext, ingest: ArchiveStatus['ingest']): Pro
     stopped: ctx.gate.fault === null ? null : { reason: ctx.gate.fault, restart: ctx.gate.forGood },
     keys: { fault: ctx.keyring.provider.fault },
     deletesUnread: await unreadDeletes(ctx),
+    drills: await lastDrills(ctx.index),
     rebuild: null,
   };
 }

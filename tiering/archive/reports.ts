@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../core/errors.js';
 import type { ReplicaName, StudyUid, VolumeName } from '../core/ids.js';
 import type { IndexStatus, QuerySpec } from '../index/index.js';
+import type { DrillResult } from './drills/drill-report.js';
 
 /** Which studies an operator's command is about. An empty selection selects nothing; `arrivedBeforeMs` alone means all, beside others it narrows them. */
 export interface Selection {
@@ -307,6 +308,8 @@ export interface ArchiveStatus {
   readonly keys: { readonly fault: string | null };
   /** Replicas and volumes (`replica r1`) that were away at a rebuild, so that what only they know to be deleted may show. */
   readonly deletesUnread: readonly string[];
+  /** How the last drill of each kind and name went, the newest first. */
+  readonly drills: readonly DrillResult[];
   /** How far the index is that is being made again; null when it is whole. */
   readonly rebuild: Progress | null;
 }

@@ -64,6 +64,10 @@ export function describeStatus(status: StatusView): string {
       : [
           `being brought back to the volumes: ${plural(status.refill.packs, 'pack')}, ${formatBytes(status.refill.bytes)}`,
         ]),
+    ...status.drills.map(
+      ({ what, name, outcome, startedAt }) =>
+        `drill of ${what}${name === null ? '' : ` ${name}`}: ${outcome}, ${startedAt.slice(0, 16)}Z`,
+    ),
     `new instances go to: ${status.ingest}`,
     '',
     formatTable([

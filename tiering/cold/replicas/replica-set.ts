@@ -13,6 +13,7 @@ import { GuardedReplica, type ReplicaState } from './guarded-replica.js';
 import { SMALL_READ_BYTES_MAX, type Work } from './latency.js';
 import { type Member, PlacementRule } from './placement-rule.js';
 import { type PutResults, putQuorum } from './quorum-put.js';
+import { type Rehearsed, type RehearsedFault, rehearsable } from './rehearsal.js';
 
 export interface Replica extends Member {
   readonly store: ObjectStore;
@@ -42,6 +43,7 @@ export class ReplicaSet {
   #rule: PlacementRule;
   readonly #members: readonly Member[];
   readonly #clock: Clock;
+  readonly #rehearsed: ReadonlyMap<ReplicaName, Rehearsed>;
 
   /** INVALID for no replicas, two of one name, or a quorum that cannot be. Asks nothing of any replica. */
   constructor(replicas: readonly Replica[], options: ReplicaSetOptions) {
@@ -52,7 +54,9 @@ export class ReplicaSet {
     this.#rule = new PlacementRule(replicas, writeQuorum, domains);
     this.#members = replicas.map(({ name, domain }) => ({ name, domain }));
     this.#clock = clock;
-    this.#guards = replicas.map(({ name, store }) => new GuardedReplica(name, store, options));
+    const rehearsed = replicas.map(({ name, store }) => [name, rehearsable(store, name, clock)] as const);
+    this.#rehearsed = new Map(rehearsed);
+    this.#guards = rehearsed.map(([name, { store }]) => new GuardedReplica(name, store, options));
   }
 
   /** All of them, those that are leaving too. */
@@ -88,6 +92,11 @@ export class ReplicaSet {
     const gone = this.#guards.find((replica) => replica.name === name);
     this.#guards = this.#guards.filter((replica) => replica !== gone);
     await gone?.close();
+  }
+
+  /** Makes a replica fail on purpose; null ends it. In this process alone. */
+  rehearse(name: ReplicaName, fault: RehearsedFault | null): void {
+    this.#rehearsed.get(name)?.rehearse(fault);
   }
 
   /** Makes an empty store a replica of this archive (`README.txt`, `config`), or looks whose it is. UNAVAILABLE when it cannot be. */
