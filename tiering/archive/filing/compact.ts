@@ -9,7 +9,7 @@ import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
-import { sealToQuorum } from '../intake/seal-to-quorum.js';
+import { chunksOf, sealToQuorum } from '../intake/seal-to-quorum.js';
 import type { Pace } from '../pacing/pace.js';
 import type { Retries } from '../pacing/retries.js';
 import { inflateJson } from '../packs/bundles.js';
@@ -143,7 +143,9 @@ async function moveToReplicas(
     const { tar, pack, members, bundles } = await buildPackInMemory(ctx, id, instances);
     const { createdMs } = pack;
     const quorum = ctx.replicas.rule.writeQuorum;
-    const sealed = await sealToQuorum(ctx, { id, kind: 'pack', createdMs, tar, members, bundles, quorum });
+    const { length: bytes } = tar;
+    const about = { id, kind: 'pack', createdMs, bytes, members, bundles, quorum } as const;
+    const sealed = await sealToQuorum(ctx, { ...about, chunks: chunksOf(tar) });
     const attributes = await Promise.all(
       instances.map(async ({ metadata }) => levelAttributesOfJson((await inflateJson(metadata)).toString('utf8'))),
     );

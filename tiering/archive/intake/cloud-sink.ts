@@ -2,14 +2,17 @@
 // acknowledged once the quorum holds them (DESIGN section 9). Slower than a disk and just as durable.
 import { ArchiveError } from '../../core/errors.js';
 import { CHUNK_BYTES, CLOUD_DIRECT_WINDOW_MS } from '../../core/limits.js';
+import { releaseBuffer } from '../../core/release.js';
 import { MEMBER_HEADER_BYTES, TAR_END } from '../../format/tar.js';
 import type { ArchiveContext } from '../context.js';
 import { bundleArrivals } from '../packs/bundles.js';
 import { arrivedInstance, memberPieces, type Pending } from './drafts.js';
-import { sealToQuorum } from './seal-to-quorum.js';
+import { chunksOf, sealToQuorum } from './seal-to-quorum.js';
 
 /** Batches on their way at once: enough to hide a round trip, few enough to bound memory (each about two chunks). */
 const BATCHES_IN_FLIGHT = 4;
+/** With so many on their way a chunk that is not full waits for one of them to end: many small objects cost more than the wait. */
+const BATCHES_ENOUGH = 2;
 
 export class CloudSink {
   readonly #ctx: ArchiveContext;
@@ -17,6 +20,8 @@ export class CloudSink {
   readonly #inFlight = new Set<Promise<void>>();
   #bytes = 0;
   #timer: Promise<void> | null = null;
+  /** What waits has waited long enough. */
+  #due = false;
 
   constructor(ctx: ArchiveContext) {
     this.#ctx = ctx;
@@ -34,8 +39,8 @@ export class CloudSink {
       this.#waiting.push(one);
       this.#bytes += one.bytes;
     }
-    if (this.#bytes >= CHUNK_BYTES) this.#flush();
-    else if (this.#waiting.length > 0) this.#timer ??= this.#flushLater();
+    this.#flush();
+    if (this.#waiting.length > 0) this.#timer ??= this.#flushLater();
   }
 
   /** Resolves once everything that was submitted is settled. */
@@ -53,11 +58,12 @@ export class CloudSink {
   async #flushLater(): Promise<void> {
     await this.#ctx.clock.sleep(CLOUD_DIRECT_WINDOW_MS);
     this.#timer = null;
+    this.#due = true;
     this.#flush();
   }
 
   #flush(): void {
-    while (this.#waiting.length > 0 && this.#inFlight.size < BATCHES_IN_FLIGHT) {
+    while (this.#mayBegin()) {
       const batch = this.#take();
       const one: Promise<void> = this.#commit(batch).finally(() => {
         this.#inFlight.delete(one);
@@ -65,6 +71,16 @@ export class CloudSink {
       });
       this.#inFlight.add(one);
     }
+  }
+
+  #mayBegin(): boolean {
+    if (this.#waiting.length === 0) {
+      this.#due = false;
+      return false;
+    }
+    const inFlight = this.#inFlight.size;
+    if (this.#bytes >= CHUNK_BYTES) return inFlight < BATCHES_IN_FLIGHT;
+    return this.#due && inFlight < BATCHES_ENOUGH;
   }
 
   #take(): Pending[] {
@@ -90,7 +106,11 @@ export class CloudSink {
         );
       }
       await this.#store(batch);
-      for (const one of batch) one.resolve();
+      for (const one of batch) {
+        one.resolve();
+        // It came straight here, so that no hung call of a volume can still be reading it.
+        if (one.attempts === 0 && one.draft.kind === 'instance') releaseBuffer(one.draft.bytes);
+      }
     } catch (error) {
       for (const one of batch) one.reject(error);
     }
@@ -99,19 +119,20 @@ export class CloudSink {
   async #store(batch: readonly Pending[]): Promise<void> {
     const ctx = this.#ctx;
     const id = ctx.packIds.next();
-    const pieces: Uint8Array[] = [];
+    // Exactly as long as it will be, so that it can be given to a worker as it is.
+    const tar = Buffer.allocUnsafeSlow(batch.reduce((sum, { bytes }) => sum + bytes, TAR_END.length));
     const placed: { pending: Pending; start: number }[] = [];
     let at = 0;
     for (const pending of batch) {
       if (pending.draft.kind !== 'instance') continue;
       placed.push({ pending, start: at + MEMBER_HEADER_BYTES });
       for (const piece of memberPieces(id, pending, pending.draft)) {
-        pieces.push(piece);
+        tar.set(piece, at);
         at += piece.length;
       }
     }
-    pieces.push(TAR_END);
-    const tar = Buffer.concat(pieces);
+    tar.set(TAR_END, at);
+    const { length } = tar;
 
     const instances = placed.flatMap(({ pending, start }) => {
       const { draft, seq, arrivedMs } = pending;
@@ -124,13 +145,14 @@ export class CloudSink {
       id,
       kind: 'tray',
       createdMs,
-      tar,
+      chunks: chunksOf(tar),
+      bytes: length,
       members,
       bundles,
       quorum: this.#quorum(),
     });
     await ctx.index.adopt({
-      pack: { id, kind: 'tray', bytes: tar.length, createdMs, hot: 'cold', volume: null },
+      pack: { id, kind: 'tray', bytes: length, createdMs, hot: 'cold', volume: null },
       members,
       bundles,
       attributes,

@@ -4,6 +4,8 @@
 import { ArchiveError } from '../../core/errors.js';
 import { type ObjectKey, type PackId, parseSha256, type ReplicaName, type Sha256 } from '../../core/ids.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
+import { forEachLimited } from '../../core/queues.js';
+import { releaseBuffer } from '../../core/release.js';
 import { SealDraft } from '../../format/keys.js';
 import { sealManifest } from '../../format/manifest.js';
 import { manifestName } from '../../format/names.js';
@@ -12,11 +14,16 @@ import type { AdoptedPack } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { announce } from '../tiers/announce.js';
 
+/** Of one pack on their way at once. */
+const CHUNKS_AT_ONCE = 2;
+
 export interface MemoryPack {
   readonly id: PackId;
   readonly kind: PackKind;
   readonly createdMs: number;
-  readonly tar: Uint8Array;
+  /** The tar, in chunks. They are given away. */
+  readonly chunks: readonly Uint8Array[];
+  readonly bytes: number;
   readonly members: readonly PackMember[];
   readonly bundles: readonly SeriesBundle[];
   /** Replicas that must hold all of it. */
@@ -28,12 +35,22 @@ export type OnQuorum = Pick<AdoptedPack, 'seal' | 'manifest' | 'placements'>;
 
 /** Resolves with what the index is to record. UNAVAILABLE when fewer than `quorum` replicas took all of it. */
 export async function sealToQuorum(ctx: ArchiveContext, pack: MemoryPack): Promise<OnQuorum> {
-  const { id, quorum, tar, kind, createdMs, members, bundles } = pack;
+  const { id, quorum, chunks, bytes, kind, createdMs, members, bundles } = pack;
+  const [first, ...others] = chunks;
+  if (first === undefined) throw new ArchiveError('INTERNAL', `pack ${id} has no bytes`);
   const upload = await QuorumUpload.begin(ctx, id, quorum);
-  // Copies of their own: the worker takes the buffer with it.
-  const chunk = (at: number) => new Uint8Array(tar.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES));
-  for (let at = 1; at * CHUNK_BYTES < tar.length; at += 1) await upload.send(at, chunk(at));
-  return upload.finish(chunk(0), { kind, createdMs, bytes: tar.length, members, bundles });
+  await forEachLimited(others.entries(), CHUNKS_AT_ONCE, ([at, chunk]) => upload.send(at + 1, chunk));
+  return upload.finish(first, { kind, createdMs, bytes, members, bundles });
+}
+
+/** A tar that is given away, in chunks that can be: one is the tar itself, more are copies. */
+export function chunksOf(tar: Uint8Array): Uint8Array[] {
+  if (tar.length <= CHUNK_BYTES) return [tar];
+  const count = Math.ceil(tar.length / CHUNK_BYTES);
+  return Array.from(
+    { length: count },
+    (_, at) => new Uint8Array(tar.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES)),
+  );
 }
 
 type NamedChunk = SealedChunk & { readonly name: ObjectKey };
@@ -166,6 +183,8 @@ export class QuorumUpload {
       signal: this.#signal,
       to: this.#holders,
     });
+    // One that was given up, or failed, may still be reading it.
+    if ([...results.values()].every((one) => one === 'stored')) releaseBuffer(body);
     for (const replica of this.#holders) if (results.get(replica) !== 'stored') this.#holders.delete(replica);
     if (replicas.rule.isMet(this.#holders, this.#quorum)) return;
     throw new ArchiveError('UNAVAILABLE', `the batch was taken ${replicas.rule.shortfall(this.#holders)}`);
