@@ -39,6 +39,7 @@ export interface Config {
     readonly recall: 'on-open' | 'never';
     readonly evictMinAgeMs: number;
     readonly protectAfterMs: number;
+    readonly uploadBytesPerSecond: number | null;
     readonly scrub: { readonly bytesPerSecond: number | null; readonly everyMs: number | null };
   };
   readonly retention: readonly { readonly modality: string | null; readonly keepMs: number }[];
@@ -94,6 +95,7 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
     tiering: {
       protect: tiering.protect,
       protectAfterMs: tiering.protectAfter,
+      uploadBytesPerSecond: tiering.upload.rate ?? null,
       scrub: { bytesPerSecond: tiering.scrub.rate ?? null, everyMs: tiering.scrub.every ?? null },
       recall: tiering.recall,
       evictMinAgeMs: tiering.evict.minAge,

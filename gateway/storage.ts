@@ -237,6 +237,7 @@ function policyOf({ hot, cold, tiering, retention, drills }: Config): Partial<Po
     evictMinAgeMs: tiering.evictMinAgeMs,
     protectAfterMs: tiering.protectAfterMs,
     cloudDirectQuorum: cold.cloudDirectQuorum,
+    uploadBytesPerSecond: tiering.uploadBytesPerSecond,
     scrubBytesPerSecond: tiering.scrub.bytesPerSecond,
     scrubEveryMs: tiering.scrub.everyMs,
     retention,

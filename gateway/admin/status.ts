@@ -27,15 +27,18 @@ export interface StatusView {
   /** What is being brought back to the volumes, whose hot copies were lost. */
   readonly refill: ArchiveStatus['index']['lostHot'];
   readonly volumes: ArchiveStatus['volumes'];
-  readonly replicas: readonly (ArchiveStatus['replicas'][number] & {
-    readonly debt: { readonly packs: number; readonly bytes: number };
+  readonly replicas: readonly (Omit<ArchiveStatus['replicas'][number], 'unavailableSinceMs'> & {
+    /** What it ought to hold and does not, and how old the oldest of that is. */
+    readonly debt: { readonly packs: number; readonly bytes: number; readonly oldestAgeSeconds: number | null };
+    /** How long it has not been available; null while it is. */
+    readonly unavailableSeconds: number | null;
   })[];
   /** Whether the audit log is written. */
   readonly audit: AuditState;
   readonly jobs: readonly JobView[];
 }
 
-const NO_DEBT = { packs: 0, bytes: 0 };
+const NO_DEBT = { packs: 0, bytes: 0, oldestMs: null };
 
 export function statusView(
   status: ArchiveStatus,
@@ -44,7 +47,7 @@ export function statusView(
   audit: AuditState,
 ): StatusView {
   const { studies, instances, bytes, unprotected, debt } = status.index;
-  const { oldestArrivedMs } = unprotected;
+  const secondsSince = (ms: number | null) => (ms === null ? null : Math.max(0, Math.round((nowMs - ms) / 1000)));
   return {
     studies,
     instances,
@@ -52,7 +55,7 @@ export function statusView(
     unprotected: {
       instances: unprotected.instances,
       bytes: unprotected.bytes,
-      oldestAgeSeconds: oldestArrivedMs === null ? null : Math.max(0, Math.round((nowMs - oldestArrivedMs) / 1000)),
+      oldestAgeSeconds: secondsSince(unprotected.oldestArrivedMs),
     },
     deletes: { ...status.index.deletes, unread: status.deletesUnread },
     erasurePending: status.index.erasurePending,
@@ -63,7 +66,14 @@ export function statusView(
     keys: status.keys,
     refill: status.index.lostHot,
     volumes: status.volumes,
-    replicas: status.replicas.map((replica) => ({ ...replica, debt: debt.get(replica.name) ?? NO_DEBT })),
+    replicas: status.replicas.map(({ unavailableSinceMs, ...replica }) => {
+      const { oldestMs, ...owed } = debt.get(replica.name) ?? NO_DEBT;
+      return {
+        ...replica,
+        unavailableSeconds: secondsSince(unavailableSinceMs),
+        debt: { ...owed, oldestAgeSeconds: secondsSince(oldestMs) },
+      };
+    }),
     audit,
     jobs,
   };

@@ -339,8 +339,8 @@ function describeWhole(index: () => Index): void {
       deletes: { pending: 0, owed: 0 },
       erasurePending: { instances: 0, bytes: 0 },
       debt: new Map([
-        [R1, { packs: 0, bytes: 0 }],
-        [R2, { packs: 1, bytes: 1_024 }],
+        [R1, { packs: 0, bytes: 0, oldestMs: null }],
+        [R2, { packs: 1, bytes: 1_024, oldestMs: expect.any(Number) }],
       ]),
     });
     await index().setPlacement(packId(11), { replica: R2, verifiedMs: 1 });

@@ -49,7 +49,11 @@ class Clouds {
 
   /** An archive with a new bucket on every cloud; `endpoints` replaces where a replica is looked for. */
   async archive(
-    options: RigOptions & { readonly endpoints?: Readonly<Record<string, string>> } = {},
+    options: RigOptions & {
+      readonly endpoints?: Readonly<Record<string, string>>;
+      /** PEM certificates to trust. */
+      readonly ca?: string;
+    } = {},
   ): Promise<CloudArchive> {
     this.#buckets += 1;
     const bucket = `chaos-${this.#buckets}`;
@@ -61,7 +65,7 @@ class Clouds {
       store: async (name) => {
         const at = NAMES.indexOf(name);
         const endpoint = options.endpoints?.[name] ?? this.proxies[at]?.endpoint ?? '';
-        return storeAt(this.#site(at), bucket, endpoint);
+        return storeAt(this.#site(at), bucket, endpoint, options.ca);
       },
     });
     const direct = this.rgw.sites.map((site) => storeAt(site, bucket, site.endpoint));
@@ -73,10 +77,11 @@ class Clouds {
   }
 }
 
-function storeAt(site: RgwSite, bucket: string, endpoint: string): ObjectStore {
+function storeAt(site: RgwSite, bucket: string, endpoint: string, ca?: string): ObjectStore {
   const { region, accessKeyId, secretAccessKey } = site;
   const place = { bucket, endpoint, region, accessKeyId, secretAccessKey, provider: 'ceph' } as const;
-  return createS3Store({ ...place, ...IMPATIENT, clock: systemClock, random: systemRandom });
+  const trusted = ca === undefined ? {} : { ca };
+  return createS3Store({ ...place, ...trusted, ...IMPATIENT, clock: systemClock, random: systemRandom });
 }
 
 let clouds: Clouds | undefined;

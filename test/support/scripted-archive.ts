@@ -13,7 +13,7 @@ export const HEALTHY: ArchiveStatus = {
     erasurePending: { instances: 0, bytes: 0 },
     instances: 7,
     unprotected: { instances: 2, bytes: 512, oldestArrivedMs: Date.now() - 5000 },
-    debt: new Map([[parseReplicaName('r2'), { packs: 1, bytes: 512 }]]),
+    debt: new Map([[parseReplicaName('r2'), { packs: 1, bytes: 512, oldestMs: Date.now() - 5000 }]]),
   },
   volumes: [
     {
@@ -27,13 +27,21 @@ export const HEALTHY: ArchiveStatus = {
     },
   ],
   replicas: [
-    { name: parseReplicaName('r1'), state: 'available', standing: 'member', detail: null, latencyMs: 3 },
+    {
+      name: parseReplicaName('r1'),
+      state: 'available',
+      standing: 'member',
+      detail: null,
+      latencyMs: 3,
+      unavailableSinceMs: null,
+    },
     {
       name: parseReplicaName('r2'),
       state: 'unavailable',
       standing: 'member',
       detail: 'did not answer',
       latencyMs: null,
+      unavailableSinceMs: Date.now() - 60_000,
     },
   ],
   ingest: 'volume',

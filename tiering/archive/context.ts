@@ -13,6 +13,7 @@ import type { DrillSchedule } from './drills/drill-report.js';
 import type { Fleet } from './fleet/fleet.js';
 import type { KeyHolder } from './keys/key-holder.js';
 import type { PackLocks } from './pacing/pack-locks.js';
+import type { Viewers } from './pacing/viewers.js';
 import type { Damage } from './reading/damage.js';
 import type { PackCatalog } from './reading/pack-catalog.js';
 import type { SignedReports } from './signed-reports.js';
@@ -38,6 +39,8 @@ export interface Policy {
   readonly retention: readonly { readonly modality: string | null; readonly keepMs: number }[];
   /** What is thrown away leaves the replicas after this long: longer than the longest answer takes. */
   readonly garbageGraceMs: number;
+  /** Bytes a second that the background sends to all replicas together, to protect and to pay debts; null: as fast as it can. */
+  readonly uploadBytesPerSecond: number | null;
   /** Bytes a second that a deep scrub reads at most; null: as fast as it can. */
   readonly scrubBytesPerSecond: number | null;
   /** A deep scrub begins by itself so long after the last one ended, and what it finds is repaired; null: never. */
@@ -64,6 +67,7 @@ export const DEFAULT_POLICY: Policy = {
   cloudDirectQuorum: null,
   retention: [],
   garbageGraceMs: 24 * 3600 * 1000,
+  uploadBytesPerSecond: null,
   scrubBytesPerSecond: null,
   scrubEveryMs: null,
   instanceMemoryBytes: INSTANCE_MEMORY_BYTES_MAX,
@@ -99,6 +103,7 @@ export interface ArchiveContext {
   readonly catalog: PackCatalog;
   readonly damage: Damage;
   readonly locks: PackLocks;
+  readonly viewers: Viewers;
   readonly reports: SignedReports;
   readonly log: (event: ArchiveEvent) => void;
 }

@@ -31,6 +31,7 @@ import { KeyHolder } from './keys/key-holder.js';
 import { removeKey } from './keys/remove-key.js';
 import { rotateKeys } from './keys/rotate.js';
 import { PackLocks } from './pacing/pack-locks.js';
+import { Viewers } from './pacing/viewers.js';
 import { Damage } from './reading/damage.js';
 import { readInstance } from './reading/instance-reader.js';
 import { PackCatalog } from './reading/pack-catalog.js';
@@ -120,6 +121,7 @@ export function createContext(
     catalog: new PackCatalog(index, keys),
     damage: new Damage(index),
     locks: new PackLocks(),
+    viewers: new Viewers(),
     reports: new SignedReports(options.reports, {
       ...{ keys, clock: options.clock, random: options.random },
       onFailure: (detail) => log({ level: 'error', event: 'report-not-kept', detail }),

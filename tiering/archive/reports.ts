@@ -296,6 +296,8 @@ export interface ArchiveStatus {
     readonly standing: 'member' | 'filling' | 'draining' | 'drained';
     readonly detail: string | null;
     readonly latencyMs: number | null;
+    /** Since when it has not been available, milliseconds since 1970; null while it is. */
+    readonly unavailableSinceMs: number | null;
   }[];
   /** Where new instances go now. */
   readonly ingest: 'volume' | 'cloud-direct' | 'refused';

@@ -161,7 +161,11 @@ export interface IndexStatus {
   /** Deleted instances whose bytes are still somewhere: in a pack or tray, or in objects of one that was dropped. */
   readonly erasurePending: { readonly instances: number; readonly bytes: number };
   /** Per replica: packs and bytes that it ought to hold and does not. */
-  readonly debt: ReadonlyMap<ReplicaName, { readonly packs: number; readonly bytes: number }>;
+  /** `oldestMs`: when the oldest pack that it lacks was made. */
+  readonly debt: ReadonlyMap<
+    ReplicaName,
+    { readonly packs: number; readonly bytes: number; readonly oldestMs: number | null }
+  >;
 }
 
 /** Bytes of deleted instances in one pack or tray, or in what is left of its objects. */

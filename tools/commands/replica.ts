@@ -12,6 +12,7 @@ import { finish, type Io, print, printJson } from '../io.js';
 import { serverCommand, withServer } from '../server-command.js';
 import { addCommand, drainCommand } from './replica-fleet.js';
 import { restoreCommand } from './replica-restore.js';
+import { describeDebt } from './status.js';
 
 export function replicaCommand(io: Io): Command {
   return new Command('replica')
@@ -35,7 +36,7 @@ function listCommand(io: Io): Command {
           name,
           standing === 'member' ? state : `${state}, ${standing}`,
           latencyMs === null ? '' : `${latencyMs.toFixed(0)} ms`,
-          debt.packs === 0 ? 'nothing' : `${plural(debt.packs, 'pack')}, ${formatBytes(debt.bytes)}`,
+          describeDebt(debt),
           detail ?? '',
         ]);
         print(io, formatTable([['REPLICA', 'STATE', 'LATENCY', 'OWED', ''], ...rows]));

@@ -38,6 +38,19 @@ function describeErasure({ instances, bytes }: StatusView['erasurePending']): re
     : [`deleted, and not yet erased: ${plural(instances, 'instance')}, ${formatBytes(bytes)} (filmroom erase)`];
 }
 
+/** `unavailable for 3 min, filling`. */
+function describeState({ state, standing, unavailableSeconds }: StatusView['replicas'][number]): string {
+  const since = unavailableSeconds === null ? '' : ` for ${formatSeconds(unavailableSeconds)}`;
+  return `${state}${since}${standing === 'member' ? '' : `, ${standing}`}`;
+}
+
+/** How much a replica is owed and since when. */
+export function describeDebt({ packs, bytes, oldestAgeSeconds }: StatusView['replicas'][number]['debt']): string {
+  if (packs === 0) return 'nothing';
+  const age = oldestAgeSeconds === null ? '' : `, the oldest ${formatSeconds(oldestAgeSeconds)} old`;
+  return `${plural(packs, 'pack')}, ${formatBytes(bytes)}${age}`;
+}
+
 export function describeStatus(status: StatusView): string {
   const { studies, bytes, unprotected } = status;
   const age = unprotected.oldestAgeSeconds;
@@ -77,12 +90,7 @@ export function describeStatus(status: StatusView): string {
     '',
     formatTable([
       ['REPLICA', 'STATE', 'OWED', ''],
-      ...status.replicas.map((one) => [
-        one.name,
-        one.standing === 'member' ? one.state : `${one.state}, ${one.standing}`,
-        one.debt.packs === 0 ? 'nothing' : `${plural(one.debt.packs, 'pack')}, ${formatBytes(one.debt.bytes)}`,
-        one.detail ?? '',
-      ]),
+      ...status.replicas.map((one) => [one.name, describeState(one), describeDebt(one.debt), one.detail ?? '']),
     ]),
     ...(status.jobs.length === 0 ? [] : ['', `${plural(status.jobs.length, 'job')} running: filmroom jobs`]),
   ].join('\n');

@@ -3,7 +3,7 @@ import { systemClock } from '../../core/clock.js';
 import { atPace, Pace } from './pace.js';
 
 /** A clock on which work takes what it says, and that notes how long it was asked to sleep. */
-function rig(busy: boolean) {
+function rig(busy: boolean, viewed: () => boolean = () => false) {
   let now = 0;
   const rests: number[] = [];
   const clock = {
@@ -11,6 +11,7 @@ function rig(busy: boolean) {
     monotonicMs: () => now,
     sleep: (ms: number) => {
       rests.push(ms);
+      now += ms;
       return Promise.resolve();
     },
   };
@@ -18,10 +19,20 @@ function rig(busy: boolean) {
     now += ms;
     return Promise.resolve(ms);
   };
-  return { pace: new Pace(clock, () => busy), rests, work };
+  return { pace: new Pace(clock, () => busy, viewed), rests, work };
 }
 
 describe('Pace', () => {
+  it('does not begin a step while somebody waits for cold images, and begins all the same after two seconds', async () => {
+    let frames = 4;
+    const some = rig(false, () => frames-- > 0);
+    await some.pace.step(some.work(40));
+    expect(some.rests).toEqual([25, 25, 25, 25]);
+    const always = rig(false, () => true);
+    await always.pace.step(always.work(40));
+    expect(always.rests).toEqual([...Array.from({ length: 80 }, () => 25), 120]);
+  });
+
   it('rests three times as long as a step took while arrivals come in', async () => {
     const { pace, rests, work } = rig(true);
     expect(await pace.step(work(40))).toBe(40);

@@ -27,23 +27,31 @@ export async function* readInstance(
   }
   let where = instance;
   let told = false;
-  for (let attempt = 1; at < end; attempt += 1) {
-    try {
-      for await (const piece of readPack(ctx, where.pack, where.start + at, where.start + end, signal)) {
-        at += piece.bytes.length;
-        if (piece.tier === 'cold' && !told) {
-          told = true;
-          hooks.onCold?.(where);
+  let seen: (() => void) | null = null;
+  const onCold = () => {
+    seen ??= ctx.viewers.begin();
+  };
+  try {
+    for (let attempt = 1; at < end; attempt += 1) {
+      try {
+        for await (const piece of readPack(ctx, where.pack, where.start + at, where.start + end, signal, onCold)) {
+          at += piece.bytes.length;
+          if (piece.tier === 'cold' && !told) {
+            told = true;
+            hooks.onCold?.(where);
+          }
+          yield piece.bytes;
         }
-        yield piece.bytes;
+      } catch (error) {
+        if (attempt >= RESOLVE_ATTEMPTS_MAX || !hasCode(error, 'NOT_FOUND', 'LOST')) throw error;
+        const moved = (await ctx.index.lookup([instance.sop])).get(instance.sop);
+        if (moved === undefined) throw new ArchiveError('NOT_FOUND', 'the instance was deleted');
+        if (moved.pack === where.pack && moved.start === where.start) throw error;
+        if (moved.sha256 !== instance.sha256) throw new ArchiveError('NOT_FOUND', 'the instance was replaced');
+        where = moved;
       }
-    } catch (error) {
-      if (attempt >= RESOLVE_ATTEMPTS_MAX || !hasCode(error, 'NOT_FOUND', 'LOST')) throw error;
-      const moved = (await ctx.index.lookup([instance.sop])).get(instance.sop);
-      if (moved === undefined) throw new ArchiveError('NOT_FOUND', 'the instance was deleted');
-      if (moved.pack === where.pack && moved.start === where.start) throw error;
-      if (moved.sha256 !== instance.sha256) throw new ArchiveError('NOT_FOUND', 'the instance was replaced');
-      where = moved;
     }
+  } finally {
+    (seen as (() => void) | null)?.();
   }
 }

@@ -20,6 +20,7 @@ export interface PackPiece {
 /**
  * Reads `[start, end)` of a pack in pieces of at most READ_PIECE_BYTES (hot) or one chunk (cold), reading one piece ahead.
  * NOT_FOUND when the index has no such pack: the instance was filed elsewhere, look it up again.
+ * @param onCold called before the replicas are asked.
  */
 export async function* readPack(
   ctx: ArchiveContext,
@@ -27,14 +28,15 @@ export async function* readPack(
   start: number,
   end: number,
   signal?: AbortSignal,
+  onCold?: () => void,
 ): AsyncGenerator<PackPiece> {
   let at = start;
   let ahead: Promise<PackPiece> | null = null;
   try {
     while (at < end) {
-      const piece: PackPiece = await (ahead ?? readPiece(ctx, pack, at, end, signal));
+      const piece: PackPiece = await (ahead ?? readPiece(ctx, pack, at, end, signal, onCold));
       at += piece.bytes.length;
-      ahead = at < end ? readPiece(ctx, pack, at, end, signal) : null;
+      ahead = at < end ? readPiece(ctx, pack, at, end, signal, onCold) : null;
       // A reader that stops early never awaits this one; its failure must not go unhandled.
       ahead?.catch(() => undefined);
       yield piece;
@@ -79,6 +81,7 @@ async function readPiece(
   start: number,
   end: number,
   signal: AbortSignal | undefined,
+  onCold: (() => void) | undefined,
 ): Promise<PackPiece> {
   let failure: unknown = null;
   for (let attempt = 0; attempt < RESOLVE_ATTEMPTS_MAX; attempt += 1) {
@@ -95,6 +98,7 @@ async function readPiece(
     }
     if (hasColdCopy(record)) {
       try {
+        onCold?.();
         const pieceEnd = Math.min(end, chunkEnd(record, start));
         return { bytes: await readColdOrExplain(ctx, record, start, pieceEnd, signal), tier: 'cold' };
       } catch (error) {

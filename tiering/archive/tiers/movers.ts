@@ -13,6 +13,7 @@ import { compactDuePacks } from '../filing/compact.js';
 import { fileDueStudies } from '../filing/packer.js';
 import { goOnFilling } from '../fleet/fill.js';
 import type { Committer } from '../intake/committer.js';
+import { ByteRate } from '../pacing/byte-rate.js';
 import { Pace } from '../pacing/pace.js';
 import { Retries } from '../pacing/retries.js';
 import { collectGarbage } from '../recovery/garbage.js';
@@ -44,6 +45,8 @@ export class Movers {
   readonly #loops: Promise<void>[] = [];
   readonly #retries: Retries;
   readonly #pace: Pace;
+  /** Of what the background sends to the replicas. */
+  readonly #rate: ByteRate;
   readonly #emptyPacks: EmptyPacks;
 
   constructor(ctx: ArchiveContext, committer: Committer, emptyPacks: EmptyPacks) {
@@ -53,14 +56,19 @@ export class Movers {
     this.#emptyPacks = emptyPacks;
     this.#retries = new Retries(ctx.clock);
     // While arrivals are coming in, the background leaves them most of the machine.
-    this.#pace = new Pace(ctx.clock, () => committer.busy());
+    this.#pace = new Pace(
+      ctx.clock,
+      () => committer.busy(),
+      () => ctx.viewers.waiting,
+    );
+    this.#rate = new ByteRate(ctx.clock, ctx.policy.uploadBytesPerSecond);
   }
 
   start(): void {
     const { moverIntervalMs, probeIntervalMs } = this.#ctx.policy;
     this.#loops.push(
       this.#loop('file', moverIntervalMs, (signal) => fileDueStudies(this.#ctx, this.#retries, this.#pace, signal)),
-      this.#loop('protect', moverIntervalMs, (signal) => protectDue(this.#ctx, this.#retries, this.#pace, signal)),
+      this.#loop('protect', moverIntervalMs, (signal) => this.#protectDue(signal)),
       this.#loop('evict', moverIntervalMs, (signal) => evictAboveHighWater(this.#ctx, signal)),
       this.#loop('clear', moverIntervalMs, () => this.#emptyPacks.remove()),
       this.#loop('tell-deletes', moverIntervalMs, (signal) => this.#tellDeletes(signal)),
@@ -105,6 +113,11 @@ export class Movers {
       }
       await this.#ctx.clock.sleep(intervalMs, signal).catch(() => undefined);
     }
+  }
+
+  /** Packs that are due and lack a replica that answers, oldest first. */
+  async #protectDue(signal: AbortSignal): Promise<void> {
+    await protectDue(this.#ctx, this.#retries, { signal, pace: this.#pace, rate: this.#rate });
   }
 
   async #recallOpened(signal: AbortSignal): Promise<void> {
@@ -167,8 +180,11 @@ export class Movers {
   }
 }
 
-/** Packs that are due and lack a replica that answers, oldest first. */
-async function protectDue(ctx: ArchiveContext, retries: Retries, pace: Pace, signal: AbortSignal): Promise<void> {
+async function protectDue(
+  ctx: ArchiveContext,
+  retries: Retries,
+  { signal, pace, rate }: { readonly signal: AbortSignal; readonly pace: Pace; readonly rate: ByteRate },
+): Promise<void> {
   const up = reachable(ctx).filter((name) => !ctx.fleet.isFilling(name));
   if (up.length === 0) return;
   const createdBeforeMs = ctx.clock.nowMs() - ctx.policy.protectAfterMs;
@@ -183,7 +199,7 @@ async function protectDue(ctx: ArchiveContext, retries: Retries, pace: Pace, sig
   for (const id of due) {
     signal.throwIfAborted();
     try {
-      await protectPack(ctx, id, { signal, pace });
+      await protectPack(ctx, id, { signal, pace, rate });
       retries.succeeded(id);
     } catch (error) {
       signal.throwIfAborted();

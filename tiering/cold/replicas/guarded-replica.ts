@@ -25,6 +25,8 @@ export interface ReplicaState {
   /** Why it is not available, or what it lacks. */
   readonly detail: string | null;
   readonly latencyMs: number | null;
+  /** Since when it has not been available, milliseconds since 1970; null while it is. */
+  readonly unavailableSinceMs: number | null;
 }
 
 /** Codes that are an answer, if not the one hoped for: the replica is well. */
@@ -49,12 +51,16 @@ export class GuardedReplica implements ObjectStore {
   #detail: string | null = 'not asked yet';
   #mayDelete = true;
   #config: ReplicaConfig | null = null;
+  #unavailableSinceMs: number | null;
+  /** Why the last write failed, until one works: a link may be good enough for a look and not for a chunk. */
+  #writeFailure: string | null = null;
 
   constructor(name: ReplicaName, store: ObjectStore, options: GuardOptions) {
     this.name = name;
     this.capabilities = store.capabilities;
     this.#store = store;
     this.#options = options;
+    this.#unavailableSinceMs = options.clock.nowMs();
   }
 
   /** Its config as it was last seen, if it was this archive's. */
@@ -71,9 +77,15 @@ export class GuardedReplica implements ObjectStore {
     return {
       name: this.name,
       state: this.available ? 'available' : 'unavailable',
-      detail: this.available ? (this.#mayDelete ? null : NO_DELETES) : this.#detail,
+      detail: this.available ? this.#lacks() : this.#detail,
       latencyMs: mean === null ? null : Math.round(mean * 10) / 10,
+      unavailableSinceMs: this.available ? null : this.#unavailableSinceMs,
     };
+  }
+
+  #lacks(): string | null {
+    if (this.#writeFailure !== null) return `the last write failed: ${this.#writeFailure}`;
+    return this.#mayDelete ? null : NO_DELETES;
   }
 
   /** For ordering: smaller is better. */
@@ -181,11 +193,13 @@ export class GuardedReplica implements ObjectStore {
     try {
       const result = await run();
       this.#breaker.answered();
+      if (work === 'write') this.#writeFailure = null;
       this.#latency.record(work, clock.monotonicMs() - began, clock.monotonicMs());
       return result;
     } catch (error) {
       if (signal?.aborted) this.#latency.recordAtLeast(work, clock.monotonicMs() - began, clock.monotonicMs());
       this.#judge(error, signal);
+      if (work === 'write' && isFailure(error) && signal?.aborted !== true) this.#writeFailure = messageOf(error);
       throw orAborted(error, signal);
     } finally {
       places.release();
@@ -194,19 +208,28 @@ export class GuardedReplica implements ObjectStore {
 
   /** A call was given up from outside because it took too long: counts as one that was not answered. */
   noteFailure(error: ArchiveError): void {
-    this.#breaker.failed(this.#options.clock.monotonicMs(), this.#share());
-    if (this.#breaker.open) this.#detail = error.message;
+    this.#writeFailure = error.message;
+    this.#failed(error);
   }
 
   /** Tells the breaker what an error means. A caller that gave up says nothing about the replica. */
   #judge(error: unknown, signal: AbortSignal | undefined): void {
     if (signal?.aborted || this.#closing.signal.aborted) return;
-    if (error instanceof ArchiveError && ANSWERS.has(error.code)) {
+    if (!isFailure(error)) {
       this.#breaker.answered();
       return;
     }
+    this.#failed(error);
+  }
+
+  #failed(error: unknown): void {
     this.#breaker.failed(this.#options.clock.monotonicMs(), this.#share());
-    if (this.#breaker.open) this.#detail = messageOf(error);
+    if (this.#breaker.open) this.#away(error);
+  }
+
+  #away(error: unknown): void {
+    this.#detail = messageOf(error);
+    this.#unavailableSinceMs ??= this.#options.clock.nowMs();
   }
 
   /** Lets a call through, looking at the identity first where that is due. UNAVAILABLE at once while the breaker is open. */
@@ -260,12 +283,13 @@ export class GuardedReplica implements ObjectStore {
       );
       this.#verifiedMs = clock.monotonicMs();
       this.#detail = null;
+      this.#unavailableSinceMs = null;
       this.#breaker.close();
     } catch (error) {
       this.#verifiedMs = undefined;
-      this.#detail = messageOf(error);
+      this.#away(error);
       this.#breaker.trip(clock.monotonicMs(), this.#share());
-      throw hasCode(error, 'UNAVAILABLE') ? error : new ArchiveError('UNAVAILABLE', this.#detail, { cause: error });
+      throw hasCode(error, 'UNAVAILABLE') ? error : new ArchiveError('UNAVAILABLE', messageOf(error), { cause: error });
     }
   }
 
@@ -280,6 +304,11 @@ export class GuardedReplica implements ObjectStore {
   #share(): number {
     return Buffer.from(this.#options.random.bytes(4)).readUInt32BE() / 2 ** 32;
   }
+}
+
+/** Whether it was not answered; an answer that was not hoped for is one. */
+function isFailure(error: unknown): boolean {
+  return !(error instanceof ArchiveError && ANSWERS.has(error.code));
 }
 
 function messageOf(error: unknown): string {

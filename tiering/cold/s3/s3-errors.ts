@@ -18,25 +18,44 @@ const CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
     'UNAVAILABLE',
     'clocks differ by more than the server allows (RequestTimeTooSkewed); set the time of this machine, best by NTP',
   ],
-  InvalidAccessKeyId: ['UNAVAILABLE', 'the access key is not known there (InvalidAccessKeyId)'],
-  SignatureDoesNotMatch: ['UNAVAILABLE', 'the secret key is wrong (SignatureDoesNotMatch)'],
-  UserSuspended: ['UNAVAILABLE', 'the account is suspended (UserSuspended)'],
+  InvalidAccessKeyId: ['UNAVAILABLE', 'the access key is refused: it is not known there (InvalidAccessKeyId)'],
+  SignatureDoesNotMatch: ['UNAVAILABLE', 'the access key is refused: its secret is wrong (SignatureDoesNotMatch)'],
+  UserSuspended: ['UNAVAILABLE', 'the access key is refused: its account is suspended (UserSuspended)'],
   AccessDenied: [
     'UNAVAILABLE',
     'access is denied (AccessDenied); the key needs get, put, list and delete in this bucket',
   ],
-  ExpiredToken: ['UNAVAILABLE', 'the session token has expired (ExpiredToken)'],
+  ExpiredToken: ['UNAVAILABLE', 'the access key is refused: its session token has expired (ExpiredToken)'],
+  SlowDown: ['UNAVAILABLE', 'it is asked too much and says so (SlowDown); it is asked less until it answers'],
+  TooManyRequests: [
+    'UNAVAILABLE',
+    'it is asked too much and says so (TooManyRequests); it is asked less until it answers',
+  ],
   CredentialsProviderError: ['UNAVAILABLE', 'no credentials were found; configure accessKeyId and secretAccessKey'],
   PermanentRedirect: ['UNAVAILABLE', 'the bucket is in another region (PermanentRedirect); correct region or endpoint'],
   AuthorizationHeaderMalformed: ['UNAVAILABLE', 'the region is wrong (AuthorizationHeaderMalformed)'],
   NotImplemented: ['NOT_SUPPORTED', 'the server does not implement this (NotImplemented); set the provider to generic'],
   MissingContentLength: ['NOT_SUPPORTED', 'the server refuses a body without length (MissingContentLength)'],
   ECONNREFUSED: ['UNAVAILABLE', 'nothing listens there (ECONNREFUSED)'],
-  ENOTFOUND: ['UNAVAILABLE', 'the host name is not known (ENOTFOUND)'],
-  EAI_AGAIN: ['UNAVAILABLE', 'the name service does not answer (EAI_AGAIN)'],
+  ENOTFOUND: [
+    'UNAVAILABLE',
+    'the host name does not resolve (ENOTFOUND); look at the endpoint and at the name service',
+  ],
+  EAI_AGAIN: ['UNAVAILABLE', 'the host name does not resolve: the name service does not answer (EAI_AGAIN)'],
   ECONNRESET: ['UNAVAILABLE', 'the connection was cut (ECONNRESET)'],
   EPIPE: ['UNAVAILABLE', 'the connection was cut (EPIPE)'],
   ERR_STREAM_PREMATURE_CLOSE: ['UNAVAILABLE', 'the connection was cut in the middle of the body'],
+  EHOSTUNREACH: ['UNAVAILABLE', 'there is no way to it (EHOSTUNREACH); look at the network'],
+  ENETUNREACH: ['UNAVAILABLE', 'there is no way to it (ENETUNREACH); look at the network'],
+  CERT_HAS_EXPIRED: ['UNAVAILABLE', 'its TLS certificate has expired (CERT_HAS_EXPIRED); it must be renewed there'],
+  CERT_NOT_YET_VALID: [
+    'UNAVAILABLE',
+    'its TLS certificate is not valid yet (CERT_NOT_YET_VALID); look at the time of this machine and of that one',
+  ],
+  ERR_TLS_CERT_ALTNAME_INVALID: [
+    'UNAVAILABLE',
+    'its TLS certificate is of another name (ERR_TLS_CERT_ALTNAME_INVALID); look at the endpoint',
+  ],
   ETIMEDOUT: ['UNAVAILABLE', 'it did not answer in time (ETIMEDOUT)'],
   TimeoutError: ['UNAVAILABLE', 'it did not answer in time'],
 };
@@ -103,6 +122,8 @@ function meaningOf({ name, system, status }: Facts): readonly [ErrorCode, string
   if (status === 416) return ['CORRUPT', 'the object is shorter than the range asked for'];
   if (status === 501) return ['NOT_SUPPORTED', `the server does not implement this (${name})`];
   if (status === 403 || status === 401) return ['UNAVAILABLE', `access is refused (${status} ${name})`];
+  if (status === 429)
+    return ['UNAVAILABLE', `it is asked too much and says so (429 ${name}); it is asked less until it answers`];
   return ['UNAVAILABLE', `it answered ${status} (${name})`];
 }
 

@@ -80,16 +80,12 @@ function readDeletes(db: Database, rule: ProtectionRule): IndexStatus['deletes']
 }
 
 /** What each replica ought to hold and does not. Looks only at packs that lack a placement, where that can be told. */
-function readDebt(
-  db: Database,
-  packs: PackReader,
-  replicas: readonly ReplicaName[],
-): ReadonlyMap<ReplicaName, { readonly packs: number; readonly bytes: number }> {
+function readDebt(db: Database, packs: PackReader, replicas: readonly ReplicaName[]): IndexStatus['debt'] {
   const narrowed = packs.onlyOn(replicas) ? `AND p.placements < ${new Set(replicas).size}` : '';
-  const owed = db.prepare<[string], { packs: number; bytes: number }>(
-    `SELECT count(*) AS packs, coalesce(sum(p.bytes), 0) AS bytes FROM packs p WHERE ${DUE} ${narrowed}
+  const owed = db.prepare<[string], { packs: number; bytes: number; oldestMs: number | null }>(
+    `SELECT count(*) AS packs, coalesce(sum(p.bytes), 0) AS bytes, min(p.created_ms) AS oldestMs FROM packs p WHERE ${DUE} ${narrowed}
        AND NOT EXISTS (SELECT 1 FROM placements l JOIN replicas r ON r.id = l.replica
                        WHERE l.pack = p.id AND r.name = ?)`,
   );
-  return new Map(replicas.map((replica) => [replica, owed.get(replica) ?? { packs: 0, bytes: 0 }]));
+  return new Map(replicas.map((replica) => [replica, owed.get(replica) ?? { packs: 0, bytes: 0, oldestMs: null }]));
 }
