@@ -39,7 +39,8 @@ async function putBare(clients: readonly S3Client[], key: string, body: Uint8Arr
   });
 }
 
-async function bareLimit(clients: readonly S3Client[], bytes: number, name: string): Promise<number> {
+/** MiB a second of as many bytes in objects of a chunk, each put to all clouds and done when the quorum has it. */
+export async function bareLimit(clients: readonly S3Client[], bytes: number, name: string): Promise<number> {
   const body = randomBytes(CHUNK_BYTES);
   const objects = Array.from({ length: Math.round(bytes / CHUNK_BYTES) }, (_, at) => `bare/${name}/${at}`);
   const rest: Promise<unknown>[] = [];

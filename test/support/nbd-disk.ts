@@ -78,6 +78,13 @@ export class NbdDisk {
     writeFileSync(this.#part('fail-writes'), '');
   }
 
+  /** Both of the above, without holding up the caller while the kernel forgets what it has kept. */
+  async fail(): Promise<void> {
+    for (const name of ['fail-writes', 'fail-reads']) writeFileSync(this.#part(name), '');
+    const [forgotten] = (await once(spawn('sh', ['-c', 'echo 3 > /proc/sys/vm/drop_caches']), 'exit')) as [number];
+    if (forgotten !== 0) throw new Error('the kernel keeps what it has read');
+  }
+
   /** Bits a second, each way, as nbdkit's rate filter takes it: `64k`. */
   slow(rate: string): void {
     writeFileSync(this.#part('rate'), rate);
