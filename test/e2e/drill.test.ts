@@ -76,6 +76,38 @@ describe('filmroom drill', () => {
     120_000,
   );
 
+  it('key: a copy of the keyring, or three shares, open every replica; another archive’s does not', async () => {
+    const at = { cwd: gateway.dir };
+    const config = ['--config', gateway.configPath, '--json'];
+    const copy = await filmroom(['drill', 'key', '--keyring', 'data/keyring.json', ...config], at);
+    expect(copy, copy.stderr).toMatchObject({ code: 0 });
+    const report = JSON.parse(copy.stdout) as { report: string; replicas: { opened: number }[] };
+    expect(report).toMatchObject({ outcome: 'passed', replicas: [{ faults: [] }, { faults: [] }] });
+    for (const { opened } of report.replicas) expect(opened).toBeGreaterThan(0);
+    const file = join(gateway.dir, 'data', 'reports', report.report);
+    expect(await filmroom(['report', 'verify', file, '--keyring', 'data/keyring.json'], at)).toMatchObject({ code: 0 });
+    const split = [
+      'keys',
+      'export',
+      '--keyring',
+      'data/keyring.json',
+      '--shares',
+      '5',
+      '--threshold',
+      '3',
+      '--out',
+      'shares',
+    ];
+    expect(await filmroom(split, at)).toMatchObject({ code: 0 });
+    const shares = [1, 3, 4].map((n) => `shares/share-${n}.txt`);
+    expect(await filmroom(['drill', 'key', ...shares, ...config], at)).toMatchObject({ code: 0 });
+    expect(await filmroom(['drill', 'key', ...shares.slice(1), ...config], at)).toMatchObject({ code: 2 });
+    await filmroom(['init', 'other/filmroom.yaml'], at);
+    const other = await filmroom(['drill', 'key', '--keyring', 'other/data/keyring.json', ...config], at);
+    expect(other.code).toBe(1);
+    expect(other.stdout).toContain('WRONG_KEY');
+  }, 120_000);
+
   it('killed in the middle: the next start ends it, and reports it', async () => {
     const running = drill('volume', 'a', '--for', '10m', '--yes');
     await vi.waitFor(async () => expect((await status()).volumes[0]).toMatchObject({ state: 'failed' }), WAIT);

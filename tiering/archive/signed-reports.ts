@@ -10,7 +10,7 @@ export interface ReportStore {
 }
 
 interface Signer {
-  readonly keys: KeyHolder;
+  readonly keys: Pick<KeyHolder, 'ring'>;
   readonly clock: Clock;
   readonly random: Random;
   /** Told what could not be signed or kept, and why. */

@@ -11,6 +11,7 @@ import { formatBytes, plural } from '../format.js';
 import { type Io, note, print, printJson } from '../io.js';
 import { followJob } from '../job-command.js';
 import { type ServerOptions, serverCommand, withServer } from '../server-command.js';
+import { keyDrillCommand } from './drill-key.js';
 
 interface Options extends ServerOptions {
   readonly for: string;
@@ -30,7 +31,7 @@ export function drillCommand(io: Io): Command {
     'rehearse a failure safely, measure what it would cost, sign a report',
   );
   for (const what of DRILL_KINDS) drill.addCommand(oneOf(io, what));
-  return drill;
+  return drill.addCommand(keyDrillCommand(io));
 }
 
 function oneOf(io: Io, what: DrillKind): Command {
