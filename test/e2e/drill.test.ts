@@ -9,7 +9,7 @@ import { stow } from '../support/stow.js';
 import { filmroom, search } from './gateway-clients.js';
 
 const PHANTOMS = [...phantomStudies({ seed: 91, studies: 2, slices: 3, shrink: 8 })];
-const WAIT = { timeout: 60_000, interval: 200 };
+const WAIT = { timeout: 120_000, interval: 200 };
 
 let gateway: GatewayProcess;
 beforeAll(async () => {
@@ -106,7 +106,7 @@ describe('filmroom drill', () => {
     const other = await filmroom(['drill', 'key', '--keyring', 'other/data/keyring.json', ...config], at);
     expect(other.code).toBe(1);
     expect(other.stdout).toContain('WRONG_KEY');
-  }, 120_000);
+  }, 300_000);
 
   it('killed in the middle: the next start ends it, and reports it', async () => {
     const running = drill('volume', 'a', '--for', '10m', '--yes');
@@ -124,5 +124,5 @@ describe('filmroom drill', () => {
     expect(await kept()).toHaveLength(before + 1);
     expect(await search(gateway.url, 'instances?limit=1000')).toHaveLength(PHANTOMS.length);
     expect(gateway.output).toContain('drill-interrupted');
-  }, 120_000);
+  }, 300_000);
 });

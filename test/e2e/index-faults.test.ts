@@ -13,7 +13,7 @@ import { filmroom, search, sha256Of } from './gateway-clients.js';
 
 const PHANTOMS = [...phantomStudies({ seed: 77, studies: 3, slices: 4, shrink: 8 })];
 const HALF = Math.floor(PHANTOMS.length / 2);
-const WAIT = { timeout: 60_000, interval: 200 };
+const WAIT = { timeout: 120_000, interval: 200 };
 
 let gateway: GatewayProcess;
 const inIndex = (...names: readonly string[]) => join(gateway.dir, 'data', 'index', ...names);
@@ -107,7 +107,7 @@ describe.skipIf(!canMount)('an index whose disk is full (needs root)', () => {
       await gateway.kill();
       unmount(inIndex());
     }
-  }, 120_000);
+  }, 300_000);
 });
 
 describe('an index file', () => {
@@ -131,7 +131,7 @@ describe('an index file', () => {
     await expectWhole(PHANTOMS);
     await gateway.restart();
     await expectWhole(PHANTOMS);
-  }, 120_000);
+  }, 300_000);
 
   it('that was cut short is refused, with flipped pages stops all writing, and is made again; a second process is refused', async () => {
     await gateway.start();
@@ -156,5 +156,5 @@ describe('an index file', () => {
     expect(await refusal()).toMatch(/damaged.*--rebuild/s);
     await rebuild();
     await expectWhole(PHANTOMS);
-  }, 120_000);
+  }, 300_000);
 });

@@ -104,7 +104,7 @@ describe('a drill', () => {
       reads: { failed: 0 },
     });
     await expectEnded(report);
-  }, 120_000);
+  }, 300_000);
 
   it('of the index compares every instance, says what only volumes have, and leaves no second one', async () => {
     const first = await archive.drill(ask('index', null, { forMs: 60_000 }));
@@ -123,7 +123,7 @@ describe('a drill', () => {
     expect(await readdir(rig.dir)).not.toContain('scratch');
     const hurried = await archive.drill(ask('index', null, { forMs: 0 }));
     expect(hurried).toMatchObject({ outcome: 'failed', failures: [{ code: 'LIMIT' }] });
-  }, 120_000);
+  }, 300_000);
 
   it('is refused while something speaks against it, beside another, and for what is not there', async () => {
     await archive.failVolume(parseVolumeName('a'));
@@ -136,7 +136,7 @@ describe('a drill', () => {
     const one = archive.drill(ask('replica', 'r2'));
     await expect(archive.drill(ask('replica', 'r1'))).rejects.toMatchObject({ code: 'LOCKED' });
     await one;
-  }, 120_000);
+  }, 300_000);
 
   it('that is cancelled is ended and cleaned up, and so is one in whose middle the server is killed', async () => {
     const cancel = new AbortController();
@@ -167,5 +167,5 @@ describe('a drill', () => {
     const status = await archive.status();
     expect(IN_USE).toContain(status.volumes[0]?.state);
     expect(status.index.instances).toBe(PHANTOMS.length);
-  }, 120_000);
+  }, 300_000);
 });
