@@ -80,14 +80,19 @@ function returnCommand(io: Io): Command {
   return withServer<ServerOptions>(io, command, async (client, { json }, [name = '']) => {
     const { state } = await client.returnVolume(name);
     if (json === true) printJson(io, { volume: name, state });
-    else if (state === 'healthy') print(io, `${name} is in use again`);
+    else if (isInUse(state)) print(io, `${name} is in use again`);
     else print(io, `${name} may be used again, and is ${state}: filmroom volume list says why`);
-    return state === 'healthy' ? EXIT.done : EXIT.partly;
+    return isInUse(state) ? EXIT.done : EXIT.partly;
   });
 }
 
 /** Studies that are named on the screen; --json has the first 1,000. */
 const STUDIES_SHOWN = 20;
+
+/** A slow one is in use, too. */
+function isInUse(state: string | null): boolean {
+  return state === 'healthy' || state === 'slow';
+}
 
 function adoptCommand(io: Io): Command {
   const command = serverCommand('adopt', 'take in an empty disk in its place; what lay on the old one is given up')
@@ -102,7 +107,7 @@ function adoptCommand(io: Io): Command {
       return EXIT.usage;
     }
     if (json !== true) print(io, `${name} is ${report.state}. filmroom status says what is still to be brought back.`);
-    return report.state === 'healthy' ? EXIT.done : EXIT.partly;
+    return isInUse(report.state) ? EXIT.done : EXIT.partly;
   });
 }
 

@@ -61,7 +61,7 @@ export class Hospital {
   /** `filmroom volume …` with --json, as an operator types it. */
   async volume<T>(...words: readonly string[]): Promise<T> {
     const { code, stdout, stderr } = await filmroom(['volume', ...words, '--server', this.url, '--json']);
-    if (code !== 0 && code !== 2) throw new Error(`filmroom volume ${words.join(' ')}: ${code} ${stderr}`);
+    if (stdout === '') throw new Error(`filmroom volume ${words.join(' ')}: ${code} ${stderr}`);
     return JSON.parse(stdout) as T;
   }
 
