@@ -20,7 +20,7 @@ export type Kind = keyof typeof KINDS;
 export type Need = 'rgw' | 'mounts' | 'disk' | 'immutable' | 'fiu' | 'namespaces' | 'openssl' | 'softhsm' | 'prlimit';
 
 /** How the server is set up before it (stages.ts). */
-export type StageName = 'plain' | 'patient' | 'clouds' | 'disks';
+export type StageName = 'plain' | 'patient' | 'clouds' | 'lines' | 'disks' | 'pair';
 
 /** Requests of the load that may fail while it lasts. */
 export type Allowed = 'nothing' | 'stores' | 'reads and stores';

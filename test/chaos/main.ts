@@ -17,7 +17,8 @@ const has = (flag: string) => words.includes(flag);
 const after = (flag: string) => (has(flag) ? words[words.indexOf(flag) + 1] : undefined);
 const only = has('--only') ? words.slice(words.indexOf('--only') + 1).filter((word) => !word.startsWith('--')) : [];
 const wanted = LIBRARY.filter(
-  ({ name, stage }) => only.length === 0 || only.some((word) => name.includes(word) || stage === word),
+  ({ name, stage, kind }) =>
+    only.length === 0 || only.some((word) => name.includes(word) || stage === word || kind === word),
 );
 
 function line({ fault, seen, failed, detectMs, recoverMs, problems, skipped }: Row): string {
@@ -37,6 +38,9 @@ else {
       process.stdout.write(`${line(row)}\n`);
     },
   });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void run.abandon().finally(() => process.exit(130)));
+  }
   for (const fault of wanted) await run.row(fault);
   await run.close();
   if (has('--table')) writeFileSync(DOCUMENT, withTable(readFileSync(DOCUMENT, 'utf8'), LIBRARY, rows));

@@ -36,7 +36,7 @@ export function outage(one: Outage): Fault {
       }
       await trial.lasts(one.lastsMs);
       await meanwhile?.(trial);
-      if (sign === undefined && (await site.whole())) trial.say('all was well meanwhile');
+      if (sign === undefined) trial.say((await site.unwell()) ?? 'all was well meanwhile');
     } finally {
       await undo();
       trial.mark();

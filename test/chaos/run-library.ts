@@ -15,6 +15,7 @@ export interface RunOptions {
 export class LibraryRun {
   readonly #rows = new Map<Fault, Promise<Row>>();
   readonly #clouds = new SharedClouds();
+  readonly #sites = new Set<Site>();
   #ended: Promise<unknown> = Promise.resolve();
 
   /** Begins at once. */
@@ -37,6 +38,12 @@ export class LibraryRun {
     return this.#rows.get(fault) ?? Promise.reject(new Error(`${fault.name} is not in this run`));
   }
 
+  /** Ends everything that it started, at once. */
+  async abandon(): Promise<void> {
+    await Promise.all([...this.#sites].map((site) => site.close().catch(() => undefined)));
+    await this.#clouds.close();
+  }
+
   async close(): Promise<void> {
     await this.#ended;
     await this.#clouds.close();
@@ -51,12 +58,15 @@ export class LibraryRun {
       else {
         const site: Site | Error =
           (fault.alone ? null : shared) ?? (await makeSite(stage, this.#clouds).catch(asError));
-        if (site instanceof Error) row = { ...skippedRow(fault, ''), skipped: null, problems: [site.message] };
+        if (site instanceof Error)
+          row = { ...skippedRow(fault, ''), skipped: null, problems: [site.message.slice(0, 300)] };
         else {
+          this.#sites.add(site);
           row = await tryFault(fault, site);
           if (!fault.alone) shared = site;
           if (fault.alone || row.problems.length > 0) {
             await site.close();
+            this.#sites.delete(site);
             if (shared === site) shared = null;
           }
         }

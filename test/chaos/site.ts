@@ -8,8 +8,19 @@ import { sha256Of } from '../e2e/gateway-clients.js';
 import type { ChaosProxy } from '../support/chaos-proxy.js';
 import type { GatewayProcess, JobAnswer } from '../support/gateway-process.js';
 import type { NbdDisk } from '../support/nbd-disk.js';
+import type { NetworkLink } from '../support/network-link.js';
 import type { Rgw } from '../support/rgw.js';
 import { retrieve, stow } from '../support/stow.js';
+import type { TlsFront } from '../support/tls-front.js';
+
+/** An instance as it was sent. */
+export interface Sent {
+  readonly study: string;
+  readonly series: string;
+  readonly sop: string;
+  readonly bytes: Uint8Array;
+  readonly fileName: string;
+}
 
 export interface SiteParts {
   readonly gateway: GatewayProcess;
@@ -20,12 +31,21 @@ export interface SiteParts {
   readonly proxies: readonly ChaosProxy[];
   /** What the volume and the index lie on. */
   readonly disks: { readonly volume: NbdDisk; readonly index: NbdDisk } | null;
+  readonly lines: Lines | null;
   /** Undoes what was made, after the server is gone. Each may be called however far its making came. */
   readonly undo: readonly (() => Promise<void> | void)[];
 }
 
+/** Lines to the clouds that can be cut below HTTP: one each. */
+export interface Lines {
+  readonly net: NetworkLink;
+  readonly tls: TlsFront;
+  /** Whether the third cloud's name is known to the server. */
+  know(known: boolean): void;
+}
+
 const COMPARED_AT_ONCE = 4;
-const REPAIR_MS_MAX = 60_000;
+const REPAIR_MS_MAX = 180_000;
 
 export class Site {
   readonly parts: SiteParts;
@@ -34,7 +54,7 @@ export class Site {
   /** On the volume and on replicas. */
   hot: readonly PhantomInstance[] = [];
   /** Everything else that was acknowledged. */
-  readonly stored: PhantomInstance[] = [];
+  readonly stored: Sent[] = [];
   readonly #phantoms: Generator<PhantomInstance, never>;
 
   constructor(parts: SiteParts, seed: number) {
@@ -122,11 +142,18 @@ export class Site {
   }
 
   async scrub(deep = true): Promise<ScrubReport> {
-    return (await this.gateway.job('scrub', { deep })).report as unknown as ScrubReport;
+    return (await this.#reportOf('scrub', { deep })) as unknown as ScrubReport;
   }
 
   async repair(): Promise<RepairReport> {
-    return (await this.gateway.job('repair', {})).report as unknown as RepairReport;
+    return (await this.#reportOf('repair')) as unknown as RepairReport;
+  }
+
+  async #reportOf(kind: string, body: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
+    const { report, ...job } = await this.gateway.job(kind, body);
+    if (report === undefined || report === null)
+      throw new Error(`${kind} failed: ${JSON.stringify(job['error'] ?? job)}`);
+    return report;
   }
 
   /** What `filmroom status --json` says; null where it does not answer. */
@@ -139,19 +166,29 @@ export class Site {
     }
   }
 
-  /** Ready, every volume and replica well, arrivals to the volume. */
-  async whole(): Promise<boolean> {
+  /** What is not as it ought to be: readiness, volumes, replicas, where arrivals go, the audit log; null when all is well. */
+  async unwell(): Promise<string | null> {
     const ready = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(10_000) }).catch(() => null);
     const view = ready?.ok === true ? await this.view() : null;
-    if (view === null || view.ingest !== 'volume' || view.audit.state === 'failing') return false;
-    return (
-      view.volumes.every(({ state }) => state === 'healthy') &&
-      view.replicas.every(({ state }) => state === 'available')
-    );
+    if (view === null) return 'not ready';
+    const away = view.replicas.filter(({ state }) => state !== 'available').map(({ name }) => `${name} unavailable`);
+    const volumes = view.volumes
+      .filter(({ state }) => state !== 'healthy')
+      .map(({ name, state }) => `volume ${name} ${state}`);
+    const others = [
+      ...(view.ingest === 'volume' ? [] : [`arrivals ${view.ingest}`]),
+      ...(view.audit.state === 'failing' ? ['audit failing'] : []),
+    ];
+    const all = [...volumes, ...others, ...away];
+    return all.length === 0 ? null : all.join(', ');
+  }
+
+  async whole(): Promise<boolean> {
+    return (await this.unwell()) === null;
   }
 
   /** Those that do not come back as they were sent, and how. */
-  async compare(phantoms: readonly PhantomInstance[]): Promise<string[]> {
+  async compare(phantoms: readonly Sent[]): Promise<string[]> {
     const bad: string[] = [];
     const left = [...phantoms];
     const reader = async () => {
@@ -165,7 +202,7 @@ export class Site {
   }
 
   /** Everything that was ever acknowledged, all of it in the quorum's hands, and nothing that a deep scrub finds. */
-  async verify(stored: readonly PhantomInstance[]): Promise<string[]> {
+  async verify(stored: readonly Sent[]): Promise<string[]> {
     const problems = (await this.compare([...this.cold, ...this.hot, ...stored])).map((bad) => `changed: ${bad}`);
     const deadline = performance.now() + REPAIR_MS_MAX;
     for (;;) {

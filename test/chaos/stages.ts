@@ -1,17 +1,23 @@
 // The servers at which faults are tried. Movers work all the time at all of them: what was stored is filed after a second and copied after
 // another, so that a fault meets them in the middle of it.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import { makeReplicas } from '../e2e/gateway-clients.js';
 import { ChaosProxy } from '../support/chaos-proxy.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { mountTmpfs, unmount } from '../support/mounts.js';
 import { NbdDisk } from '../support/nbd-disk.js';
+import { NetworkLink } from '../support/network-link.js';
 import { type Rgw, startRgw } from '../support/rgw.js';
+import { TlsFront } from '../support/tls-front.js';
 import type { StageName } from './fault.js';
 import { Site, type SiteParts } from './site.js';
 
 type Section = Record<string, unknown>;
+
+/** Of the third cloud, where it is asked by name. */
+const NAME = 'cloud.chaos.test';
 
 const FOLDERS = [1, 2, 3].map((at) => `replica-${at}`);
 
@@ -44,6 +50,9 @@ export class SharedClouds {
   }
 }
 
+/** Where other work takes the machine. */
+const START_MS_MAX = 120_000;
+
 let made = 0;
 
 /** A filled site of its own at this stage. */
@@ -52,7 +61,7 @@ export async function makeSite(stage: StageName, clouds: SharedClouds): Promise<
   const parts = await STAGES[stage](clouds);
   const site = new Site(parts, made * 10_000);
   try {
-    await site.gateway.start();
+    await site.gateway.start(START_MS_MAX);
     await site.fill();
     return site;
   } catch (error) {
@@ -66,38 +75,73 @@ const STAGES: Readonly<Record<StageName, (clouds: SharedClouds) => Promise<SiteP
   // The same, beside it, for what takes its time.
   patient: plain,
 
-  disks: async () => {
-    const gateway = await GatewayProcess.prepare(configOf(inFolders));
-    const at = (...names: readonly string[]) => join(gateway.dir, ...names);
-    const undo: SiteParts['undo'][number][] = [];
-    const disk = async (name: string, path: string) => {
-      const made = await NbdDisk.create(at(`nbd-${name}`), path, { size: '256M' });
-      undo.push(() => made.dispose());
-      return made;
-    };
-    const small = (path: string, size: string) => {
-      mkdirSync(path);
-      mountTmpfs(path, size);
-      undo.push(() => unmount(path));
-    };
-    mkdirSync(at('disk'));
-    const disks = { volume: await disk('volume', at('disk/volume')), index: await disk('index', at('index')) };
-    small(at('audit'), '8m');
-    small(at('replica-3'), '96m');
-    return { ...partsOf(gateway), disks, undo, folders: FOLDERS.map((folder) => at(folder)) };
+  disks: () => onDisks(configOf(inFolders)),
+
+  // A second volume beside it, with less room.
+  pair: () => {
+    const volumes = [
+      { name: 'a', path: './disk/volume' },
+      { name: 'b', path: './disk/second' },
+    ];
+    return onDisks(configOf(inFolders, { hot: { volumes, settle: '1s' } }), 'second');
   },
 
-  clouds: async (clouds) => {
-    const rgw = await clouds.rgw();
-    const proxies = await Promise.all(rgw.sites.map(({ endpoint }, at) => ChaosProxy.start(endpoint, at + 1)));
-    const replicas = await makeReplicas(rgw, `chaos-${made}`);
-    const behind = replicas.map((replica, at) => ({ ...replica, endpoint: proxies[at]?.endpoint }));
-    const gateway = await GatewayProcess.prepare(configOf(behind));
-    mkdirSync(join(gateway.dir, 'disk'));
-    const undo = proxies.map((proxy) => () => proxy.close());
-    return { ...partsOf(gateway), rgw, proxies, undo };
-  },
+  clouds: (clouds) => inClouds(clouds),
+  lines: (clouds) => inClouds(clouds, true),
 };
+
+/** Volume and index each on a disk that can fail; small file systems for the audit log, a replica and a second volume. */
+async function onDisks(config: Section, second?: string): Promise<SiteParts> {
+  const gateway = await GatewayProcess.prepare(config);
+  const at = (...names: readonly string[]) => join(gateway.dir, ...names);
+  const undo: SiteParts['undo'][number][] = [];
+  const disk = async (name: string, path: string) => {
+    const one = await NbdDisk.create(at(`nbd-${name}`), path, { size: '256M' });
+    undo.push(() => one.dispose());
+    return one;
+  };
+  const small = (path: string, size: string) => {
+    mkdirSync(path);
+    mountTmpfs(path, size);
+    undo.push(() => unmount(path));
+  };
+  mkdirSync(at('disk'));
+  const disks = { volume: await disk('volume', at('disk/volume')), index: await disk('index', at('index')) };
+  small(at('audit'), '8m');
+  small(at('replica-3'), '96m');
+  if (second !== undefined) small(at('disk', second), '96m');
+  return { ...partsOf(gateway), disks, undo, folders: FOLDERS.map((folder) => at(folder)) };
+}
+
+/** Three clouds, each behind a proxy; with `lines`, each over a line that can be cut as well. */
+async function inClouds(clouds: SharedClouds, withLines = false): Promise<SiteParts> {
+  const rgw = await clouds.rgw();
+  const proxies = await Promise.all(rgw.sites.map(({ endpoint }, at) => ChaosProxy.start(endpoint, at + 1)));
+  const undo: SiteParts['undo'][number][] = proxies.map((proxy) => () => proxy.close());
+  const replicas = await makeReplicas(rgw, `chaos-${process.pid}-${made}`);
+  const behind = replicas.map((replica, at) => ({ ...replica, endpoint: proxies[at]?.endpoint }));
+  const gateway = await GatewayProcess.prepare(configOf(behind));
+  mkdirSync(join(gateway.dir, 'disk'));
+  const parts = { ...partsOf(gateway), rgw, proxies, undo };
+  if (!withLines) return parts;
+  const ports = proxies.map(({ endpoint }) => Number(new URL(endpoint).port));
+  const [net, tls] = [await NetworkLink.start(ports[0] ?? 0), await TlsFront.start(gateway.dir, ports[1] ?? 0)];
+  undo.push(
+    () => net.close(),
+    () => tls.close(),
+  );
+  // A hosts file of the server's own, in a mount namespace of its own.
+  const hosts = join(gateway.dir, 'hosts');
+  const know = (known: boolean) => writeFileSync(hosts, `127.0.0.1 localhost${known ? ` ${NAME}` : ''}\n`);
+  know(true);
+  gateway.wrapper = ['unshare', '-m', 'sh', '-c', `mount --bind ${hosts} /etc/hosts && exec "$0" "$@"`];
+  gateway.environment = { NODE_EXTRA_CA_CERTS: tls.authority };
+  const endpoints = [net.endpoint, tls.endpoint, `http://${NAME}:${ports[2]}`];
+  const over = replicas.map((replica, at) => ({ ...replica, endpoint: endpoints[at] }));
+  const config = configOf(over, { http: { host: '127.0.0.1', port: Number(new URL(gateway.url).port) } });
+  writeFileSync(gateway.configPath, stringify(config));
+  return { ...parts, lines: { net, tls, know } };
+}
 
 async function plain(): Promise<SiteParts> {
   const gateway = await GatewayProcess.prepare(configOf(inFolders));
@@ -106,5 +150,5 @@ async function plain(): Promise<SiteParts> {
 }
 
 function partsOf(gateway: GatewayProcess): SiteParts {
-  return { gateway, folders: [], rgw: null, proxies: [], disks: null, undo: [] };
+  return { gateway, folders: [], rgw: null, proxies: [], disks: null, lines: null, undo: [] };
 }

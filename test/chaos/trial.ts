@@ -41,21 +41,21 @@ export class Trial {
   }
 
   /** Waits for the first sign of the fault, which is what `sign` returns, and says it. */
-  async detected(sign: () => Promise<string | null>, msMax = 45_000): Promise<void> {
+  async detected(sign: () => Promise<string | null>, msMax = 120_000): Promise<void> {
     const text = await this.#until('no sign of the fault', sign, msMax);
     this.#detectMs = performance.now() - this.#since;
     if (text !== '') this.say(text);
   }
 
   /** Waits until all is well again. */
-  async recovered(well: () => Promise<boolean>, msMax = 90_000): Promise<void> {
-    await this.#until('not well again', async () => ((await well()) ? '' : null), msMax);
+  async recovered(well: () => Promise<boolean>, msMax = 180_000): Promise<void> {
+    await this.#well(well, msMax);
     this.#recoverMs = performance.now() - this.#since;
   }
 
   /** The same of what need not have been unwell. */
-  async waits(well: () => Promise<boolean>, msMax = 90_000): Promise<void> {
-    await this.#until('not well', async () => ((await well()) ? '' : null), msMax);
+  async waits(well: () => Promise<boolean>, msMax = 180_000): Promise<void> {
+    await this.#well(well, msMax);
   }
 
   /** What was expected, or the attempt ends. */
@@ -68,10 +68,18 @@ export class Trial {
     const { reads, stores } = this.load;
     const [readsWanted, storesWanted] = [reads.asked + this.site.protectedCount, stores.asked + 1];
     const until = performance.now() + msMin;
-    const deadline = performance.now() + 30_000;
+    const deadline = performance.now() + 90_000;
     while (performance.now() < until || reads.asked < readsWanted || stores.asked < storesWanted) {
       if (performance.now() > deadline) throw new Error('the load stands still');
       await sleep(POLL_MS);
+    }
+  }
+
+  async #well(well: () => Promise<boolean>, msMax: number): Promise<void> {
+    try {
+      await this.#until('not well again', async () => ((await well()) ? '' : null), msMax);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}: ${(await this.site.unwell()) ?? 'by its own measure'}`);
     }
   }
 

@@ -17,7 +17,7 @@ export async function tryFault(fault: Fault, site: Site): Promise<Row> {
     trial.mark();
     await fault.attempt(trial);
   } catch (error) {
-    problems.push(error instanceof Error ? error.message : String(error));
+    problems.push(firstLine(error));
   } finally {
     await load.stop();
     failed = load.failures;
@@ -30,7 +30,7 @@ export async function tryFault(fault: Fault, site: Site): Promise<Row> {
   try {
     problems.push(...(await site.verify(load.stored)));
   } catch (error) {
-    problems.push(`afterwards: ${error instanceof Error ? error.message : String(error)}`);
+    problems.push(`afterwards: ${firstLine(error)}`);
   }
   const slow = [
     ...(reads.slowestMs > SLOW_MS ? [`slowest read ${seconds(reads.slowestMs)}`] : []),
@@ -39,6 +39,10 @@ export async function tryFault(fault: Fault, site: Site): Promise<Row> {
   const seen = [trial.seen, ...slow].filter((text) => text !== '').join('; ');
   const { detectMs, recoverMs } = trial;
   return { fault, seen, failed, detectMs, recoverMs, problems, skipped: null };
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]?.slice(0, 300) ?? '';
 }
 
 function seconds(ms: number): string {

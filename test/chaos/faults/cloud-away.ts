@@ -3,6 +3,7 @@ import type { Misbehaviour } from '../../support/chaos-proxy.js';
 import type { Fault } from '../fault.js';
 import { type Outage, outage, replicaSign } from '../outage.js';
 import type { Site } from '../site.js';
+import type { Trial } from '../trial.js';
 
 const cloud = (one: Omit<Outage, 'kind' | 'stage' | 'needs'>): Fault =>
   outage({ kind: 'cloud', stage: 'clouds', needs: ['rgw'], ...one });
@@ -17,6 +18,33 @@ async function misbehave(site: Site, count: number, fault: Misbehaviour): Promis
 }
 
 const OTHERS = 'the other two serve; what it is owed is paid when it is back';
+
+/** What cold reads answer while the load goes on, each status once. */
+async function coldStatuses(site: Site): Promise<string> {
+  const seen = new Set<number>();
+  for (const { study, series, sop } of site.cold) {
+    const path = `studies/${study}/series/${series}/instances/${sop}`;
+    const answer = await fetch(`${site.url}/dicomweb/${path}`, {
+      headers: { accept: 'application/dicom; transfer-syntax=*' },
+    });
+    await answer.arrayBuffer();
+    seen.add(answer.status);
+  }
+  return [...seen].sort((a, b) => a - b).join(', ');
+}
+
+/** All clouds are away: cold studies are unavailable and never absent, hot ones are read, arrivals are taken. */
+async function onlyHot(trial: Trial): Promise<void> {
+  const { site, load } = trial;
+  const cold = await coldStatuses(site);
+  trial.expect(/^(200, )?503$/.test(cold), `cold reads answered ${cold}`);
+  const bad = await site.compare(site.hot);
+  trial.expect(bad.length === 0, `hot reads failed: ${bad[0]}`);
+  trial.expect(load.stores.failed === 0, `stores failed: ${load.stores.first}`);
+  trial.say(`cold reads ${cold}, hot reads and stores go on`);
+}
+
+const ALL_AWAY = 'cold studies 503 with Retry-After, never 404; hot reads and stores go on, nothing is evicted';
 
 export const cloudAwayFaults: readonly Fault[] = [
   cloud({
@@ -97,5 +125,70 @@ export const cloudAwayFaults: readonly Fault[] = [
       });
     },
     lastsMs: 3_000,
+  }),
+  cloud({
+    name: 'All object stores refuse everything',
+    number: 47,
+    means: 'they answer 503 SlowDown to every request',
+    expected: ALL_AWAY,
+    mayFail: 'reads and stores',
+    inject: (site) => misbehave(site, 3, { name: 'refuse', status: 503, code: 'SlowDown' }),
+    sign: (view) => (view.replicas.every(({ state }) => state === 'unavailable') ? 'all three unavailable' : null),
+    meanwhile: onlyHot,
+  }),
+  cloud({
+    name: 'All object stores are away',
+    number: 55,
+    means: 'nothing listens at any of them',
+    expected: ALL_AWAY,
+    mayFail: 'reads and stores',
+    inject: (site) => misbehave(site, 3, { name: 'down' }),
+    sign: (view) => (view.replicas.every(({ state }) => state === 'unavailable') ? 'all three unavailable' : null),
+    meanwhile: onlyHot,
+  }),
+  cloud({
+    name: 'One says that it has nothing, the others are away',
+    number: 49,
+    means: 'NoSuchKey of one for every chunk, nothing listens at two',
+    expected: ALL_AWAY,
+    mayFail: 'reads and stores',
+    inject: async (site) => {
+      const [one, ...others] = site.parts.proxies;
+      const chunks = { methods: ['GET', 'HEAD'], keys: (key: string) => key.startsWith('c/') };
+      await one?.misbehave({ name: 'refuse', status: 404, code: 'NoSuchKey' }, chunks);
+      for (const proxy of others) await proxy.misbehave({ name: 'down' });
+      return async () => {
+        for (const proxy of site.parts.proxies) await proxy.behave();
+      };
+    },
+    sign: (view) =>
+      view.replicas.filter(({ state }) => state === 'unavailable').length === 2 ? 'two unavailable' : null,
+    meanwhile: onlyHot,
+  }),
+  cloud({
+    name: 'One object store is full',
+    number: null,
+    means: 'a quota of its user (Ceph): puts answer 403 QuotaExceeded',
+    expected: 'the others are the quorum; what it is owed is paid when there is room',
+    inject: async ({ parts }) => {
+      const site = parts.rgw?.sites[0];
+      const quota = (...words: string[]) => site?.admin('quota', ...words, '--quota-scope=user', '--uid=filmroom');
+      await quota('set', '--max-objects=1');
+      await quota('enable');
+      return () => quota('disable');
+    },
+    lastsMs: 6_000,
+  }),
+  cloud({
+    name: 'The marker of one replica is gone',
+    number: null,
+    means: 'every answer for its `config` is 404',
+    expected: 'taken for a wrong or emptied bucket: not written to, not believed to lack anything',
+    inject: async (site) => {
+      const config = { keys: (key: string) => key === 'config' };
+      await site.proxy(1).misbehave({ name: 'refuse', status: 404, code: 'NoSuchKey' }, config);
+      return () => site.proxy(1).behave();
+    },
+    sign: replicaSign,
   }),
 ];

@@ -1,0 +1,202 @@
+// The index: its disk full, failing, frozen, read-only; its file damaged, old or gone. Never served blindly: detected, refused, made again.
+import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { filmroom } from '../../e2e/gateway-clients.js';
+import { coverReadOnly, unmount } from '../../support/mounts.js';
+import { stow } from '../../support/stow.js';
+import type { Fault } from '../fault.js';
+import { type Outage, outage } from '../outage.js';
+import type { Site } from '../site.js';
+import type { Trial } from '../trial.js';
+import { slice } from './requests.js';
+import { fillUp } from './volume.js';
+
+const disk = (one: Omit<Outage, 'kind' | 'stage' | 'needs'>): Fault =>
+  outage({ kind: 'index', stage: 'disks', needs: ['disk', 'mounts'], ...one });
+
+/** Sends small instances until some are refused, or 3,000 were taken. */
+async function storeMuch(trial: Trial): Promise<void> {
+  const { site } = trial;
+  const study = '2.25.761';
+  let taken = 0;
+  for (let at = 0; at < 3_000; at += 100) {
+    const parts = Array.from({ length: 100 }, (_, n) => slice(study, at + n, 'x'.repeat(2_000)));
+    const { stored, status } = await stow(site.url, parts);
+    taken += stored.length;
+    for (const sop of stored) {
+      const bytes = parts[Number(sop.split('.').pop()) - at] ?? new Uint8Array();
+      site.stored.push({ study, series: `${study}.1`, sop, bytes, fileName: sop });
+    }
+    if (stored.length < parts.length) {
+      trial.say(`${taken} taken, then ${status}`);
+      return;
+    }
+  }
+  trial.say(`${taken} taken, none refused`);
+}
+
+const file = (site: Site) => join(site.index, 'filmroom.db');
+
+/** What a start says that is refused; null when it is served. */
+async function refusal(site: Site): Promise<string | null> {
+  const { code, stderr } = await filmroom(['serve', '--config', site.gateway.configPath]);
+  if (code !== 1) throw new Error(`it was served all the same, and ended with ${code}`);
+  const why = stderr.split('\n').find((line) => line !== '' && !line.startsWith('{')) ?? 'nothing';
+  return `exit code 1: ${why.replaceAll(site.gateway.dir, '').slice(0, 120)}`;
+}
+
+/** Damages the index of a server that is down, and says how it comes up again. */
+function damaged(
+  name: string,
+  means: string,
+  expected: string,
+  harm: (site: Site, kept: string) => void,
+  comesUp: 'refused' | 'as before',
+): Fault {
+  const attempt = async (trial: Trial) => {
+    const { site } = trial;
+    const kept = join(site.gateway.dir, 'index-kept');
+    rmSync(kept, { recursive: true, force: true });
+    await site.gateway.kill('SIGTERM');
+    cpSync(site.index, kept, { recursive: true });
+    if (name.includes('older')) {
+      // It goes on after the copy was taken: what comes now, the copy does not know.
+      await site.gateway.start();
+      const late = [1, 2, 3].map(() => site.nextPhantom());
+      await site.store(late);
+      site.stored.push(...late);
+      await sleep(3_000);
+      await site.gateway.kill('SIGTERM');
+    }
+    harm(site, kept);
+    trial.mark();
+    if (comesUp === 'refused') {
+      await trial.detected(() => refusal(site));
+      rmSync(site.index, { recursive: true });
+      trial.mark();
+      await site.gateway.start(120_000, ['--rebuild']);
+      trial.say('rebuilt');
+    } else await site.gateway.start(120_000);
+    await trial.recovered(async () => (await site.view())?.rebuild === null && (await site.whole()));
+    const bad = await site.compare([...site.cold, ...site.hot, ...site.stored]);
+    trial.expect(bad.length === 0, `changed: ${bad[0]}`);
+    await trial.lasts(0);
+  };
+  const fixed = { name, means, expected, number: 61, kind: 'index', stage: 'plain', needs: [] } as const;
+  return { ...fixed, mayFail: 'reads and stores', alone: true, attempt };
+}
+
+export const indexFaults: readonly Fault[] = [
+  disk({
+    name: 'The disk of the index is full',
+    number: 57,
+    means: 'a file fills its file system (ENOSPC)',
+    expected: 'reads go on; stores 503 until there is room, nothing acknowledged is lost',
+    mayFail: 'stores',
+    inject: ({ index }) => {
+      fillUp(join(index, 'filler'));
+      return () => rmSync(join(index, 'filler'));
+    },
+    // The log has room of its own for a while: more is sent than that.
+    meanwhile: storeMuch,
+  }),
+  disk({
+    name: 'Every write to the index fails',
+    number: 61,
+    means: 'block device answers writes with EIO',
+    expected: 'stores 503 or taken, never lost; whole again when the disk is',
+    mayFail: 'reads and stores',
+    inject: ({ disks }) => {
+      disks.index.failWrites();
+      return () => disks.index.heal();
+    },
+    lastsMs: 3_000,
+  }),
+  disk({
+    name: 'The index never answers',
+    number: 63,
+    means: 'its block device stopped for 8 s (SIGSTOP)',
+    expected: 'not ready meanwhile, requests wait or fail; whole again after',
+    mayFail: 'reads and stores',
+    inject: ({ disks }) => {
+      disks.index.freeze();
+      const thaw = setTimeout(() => disks.index.thaw(), 8_000);
+      return () => {
+        clearTimeout(thaw);
+        disks.index.thaw();
+      };
+    },
+    lastsMs: 9_000,
+  }),
+  {
+    name: 'The index cannot be written at a start',
+    number: 61,
+    kind: 'index',
+    means: 'its folder mounted read-only, then a start',
+    expected: 'refused, and why; serves when it is writable',
+    stage: 'disks',
+    needs: ['disk', 'mounts'],
+    mayFail: 'reads and stores',
+    alone: false,
+    attempt: async (trial) => {
+      const { site } = trial;
+      await site.gateway.kill('SIGTERM');
+      coverReadOnly(site.index);
+      try {
+        await trial.detected(() => refusal(site));
+      } finally {
+        unmount(site.index);
+      }
+      trial.mark();
+      await site.gateway.start(120_000);
+      await trial.recovered(() => site.whole());
+      await trial.lasts(0);
+    },
+  },
+  damaged(
+    'The index is gone',
+    'its folder emptied while the server is down',
+    'refused beside an archive with data; serve --rebuild makes it again',
+    (site) => rmSync(site.index, { recursive: true }),
+    'refused',
+  ),
+  damaged(
+    'The index is cut',
+    'its file cut to a third',
+    'refused; serve --rebuild makes it again',
+    (site) => truncateSync(file(site), Math.floor(readFileSync(file(site)).length / 3)),
+    'refused',
+  ),
+  damaged(
+    'Bytes of the index change',
+    '16 pages of its file overwritten',
+    'refused; serve --rebuild makes it again',
+    (site) => {
+      const bytes = readFileSync(file(site));
+      for (let page = 1; page <= 16; page += 1) bytes.fill(0xa5, page * 4_096 + 8, page * 4_096 + 600);
+      writeFileSync(file(site), bytes);
+      for (const name of ['-wal', '-shm']) rmSync(file(site) + name, { force: true });
+    },
+    'refused',
+  ),
+  damaged(
+    'An older copy of the index is put back',
+    'a copy from before the last stores',
+    'nothing that came since is lost',
+    (site, kept) => {
+      rmSync(site.index, { recursive: true });
+      cpSync(kept, site.index, { recursive: true });
+    },
+    'as before',
+  ),
+  damaged(
+    'The log of the index is lost',
+    'its -wal removed after a kill',
+    'what was acknowledged is read from the trays again',
+    (site) => {
+      for (const name of ['-wal', '-shm']) rmSync(file(site) + name, { force: true });
+    },
+    'as before',
+  ),
+];
