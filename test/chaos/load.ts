@@ -6,7 +6,7 @@ import { sha256Of } from '../e2e/gateway-clients.js';
 import { retrieve, stow } from '../support/stow.js';
 import type { Site } from './site.js';
 
-const READ_PAUSE_MS = 20;
+const READ_PAUSE_MS = 40;
 const STORE_PAUSE_MS = 150;
 /** Longer than any server may keep a client. */
 const REQUEST_MS_MAX = 60_000;

@@ -1,14 +1,15 @@
 // Runs the fault library by hand.
-//   npm run chaos                       all of it, two stages at a time
+//   npm run chaos                       all of it, two servers at a time
 //   npm run chaos -- --list             what there is
 //   npm run chaos -- --only WORD...     those whose name has one of the words in it
-//   npm run chaos -- --lanes 1          one stage at a time
+//   npm run chaos -- --missing          those that the document has no row of
+//   npm run chaos -- --lanes 1          one server at a time
 //   npm run chaos -- --table            writes the table of docs/reliability.md; with --only, the rows of these
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Row } from './fault.js';
 import { LIBRARY } from './library.js';
 import { LibraryRun } from './run-library.js';
-import { withTable } from './table.js';
+import { rowsOf, withTable } from './table.js';
 
 const DOCUMENT = new URL('../../../docs/reliability.md', import.meta.url);
 
@@ -16,9 +17,11 @@ const words = process.argv.slice(2);
 const has = (flag: string) => words.includes(flag);
 const after = (flag: string) => (has(flag) ? words[words.indexOf(flag) + 1] : undefined);
 const only = has('--only') ? words.slice(words.indexOf('--only') + 1).filter((word) => !word.startsWith('--')) : [];
+const said = rowsOf(readFileSync(DOCUMENT, 'utf8'));
 const wanted = LIBRARY.filter(
   ({ name, stage, kind }) =>
-    only.length === 0 || only.some((word) => name.includes(word) || stage === word || kind === word),
+    !(has('--missing') && said.has(name)) &&
+    (only.length === 0 || only.some((word) => name.includes(word) || stage === word || kind === word)),
 );
 
 function line({ fault, seen, failed, detectMs, recoverMs, problems, skipped }: Row): string {

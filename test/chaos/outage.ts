@@ -44,6 +44,10 @@ export function outage(one: Outage): Fault {
     const whole = async () => (await site.whole()) && ((await well?.(site)) ?? true);
     if (sign === undefined) await trial.waits(whole);
     else await trial.recovered(whole);
+    if (kind === 'disk') {
+      await site.settleVolumes();
+      await trial.waits(whole);
+    }
     // Whoever asks next is served as ever.
     await trial.lasts(0);
   };
@@ -53,7 +57,7 @@ export function outage(one: Outage): Fault {
 
 /** The volume is not healthy, and where arrivals go meanwhile. */
 export function volumeSign(view: StatusView): string | null {
-  const volume = view.volumes.find(({ state }) => state !== 'healthy');
+  const volume = view.volumes.find(({ state }) => state !== 'healthy' && state !== 'slow');
   if (volume === undefined || view.ingest === 'volume') return null;
   return `volume ${volume.state}, arrivals ${view.ingest}`;
 }

@@ -1,16 +1,19 @@
-// Runs faults: one server for those of a stage in a row, the stages beside one another, since most of it is waiting. A server that is not
+// Runs faults: one server for many of a stage in a row, several servers beside one another, since most of it is waiting. A server that is not
 // whole again after a fault is not used for the next.
-import type { Fault, Row, StageName } from './fault.js';
+import type { Fault, Row } from './fault.js';
 import { lacks } from './needs.js';
 import type { Site } from './site.js';
 import { makeSite, SharedClouds } from './stages.js';
 import { skippedRow, tryFault } from './try-fault.js';
 
 export interface RunOptions {
-  /** Stages at once. */
+  /** Servers at once. */
   readonly lanes: number;
   readonly onRow?: (row: Row) => void;
 }
+
+/** Faults that one server is asked to survive in a row. */
+const SHARE_MAX = 24;
 
 export class LibraryRun {
   readonly #rows = new Map<Fault, Promise<Row>>();
@@ -20,8 +23,7 @@ export class LibraryRun {
 
   /** Begins at once. */
   constructor(faults: readonly Fault[], { lanes, onRow = () => undefined }: RunOptions) {
-    const stages = [...new Set(faults.map(({ stage }) => stage))];
-    const waiting = stages.map((stage) => () => this.#runStage(stage, faults, onRow));
+    const waiting = shares(faults).map((share) => () => this.#runShare(share, onRow));
     const settle = new Map<Fault, (row: Promise<Row>) => void>();
     for (const fault of faults) this.#rows.set(fault, new Promise((resolve) => settle.set(fault, resolve)));
     this.#settle = settle;
@@ -49,15 +51,15 @@ export class LibraryRun {
     await this.#clouds.close();
   }
 
-  async #runStage(stage: StageName, faults: readonly Fault[], onRow: (row: Row) => void): Promise<void> {
+  async #runShare(faults: readonly Fault[], onRow: (row: Row) => void): Promise<void> {
     let shared: Site | null = null;
-    for (const fault of faults.filter((one) => one.stage === stage)) {
+    for (const fault of faults) {
       const missing = lacks(fault);
       let row: Row;
       if (missing !== null) row = skippedRow(fault, missing);
       else {
         const site: Site | Error =
-          (fault.alone ? null : shared) ?? (await makeSite(stage, this.#clouds).catch(asError));
+          (fault.alone ? null : shared) ?? (await makeSite(fault.stage, this.#clouds).catch(asError));
         if (site instanceof Error)
           row = { ...skippedRow(fault, ''), skipped: null, problems: [site.message.slice(0, 300)] };
         else {
@@ -76,6 +78,16 @@ export class LibraryRun {
     }
     if (shared !== null) await shared.close();
   }
+}
+
+/** Those of one stage, in shares that are about as long. */
+function shares(faults: readonly Fault[]): (readonly Fault[])[] {
+  const stages = [...new Set(faults.map(({ stage }) => stage))];
+  return stages.flatMap((stage) => {
+    const all = faults.filter((one) => one.stage === stage);
+    const count = Math.ceil(all.length / SHARE_MAX);
+    return Array.from({ length: count }, (_, at) => all.filter((__, n) => Math.floor((n * count) / all.length) === at));
+  });
 }
 
 function asError(error: unknown): Error {

@@ -166,7 +166,7 @@ export class Site {
     }
   }
 
-  /** What is not as it ought to be: readiness, volumes, replicas, where arrivals go, the audit log; null when all is well. */
+  /** What is not as it ought to be (a volume may be slow: the machine is busy): readiness, volumes, replicas, where arrivals go, the audit log; null when all is well. */
   async unwell(): Promise<string | null> {
     const ready = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(10_000) }).catch(() => null);
     const view = ready?.ok === true ? await this.view() : null;
@@ -181,6 +181,17 @@ export class Site {
     ];
     const all = [...volumes, ...others, ...away];
     return all.length === 0 ? null : all.join(', ');
+  }
+
+  /** Takes every volume out of use and back in: what was held against it for failing often is settled by the operator's word. */
+  async settleVolumes(): Promise<void> {
+    for (const { name } of (await this.view())?.volumes ?? []) {
+      for (const action of ['fail', 'return']) {
+        const headers = { 'content-type': 'application/json' };
+        const path = `${this.url}/admin/api/volumes/${name}/${action}`;
+        await (await fetch(path, { method: 'POST', headers, body: '{}' })).arrayBuffer();
+      }
+    }
   }
 
   async whole(): Promise<boolean> {

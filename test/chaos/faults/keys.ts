@@ -125,7 +125,7 @@ export const keyFaults: readonly Fault[] = [
     attempt: async (trial) => {
       const { site } = trial;
       const { report } = await site.job('list-keys');
-      const [current] = (report?.['keys'] as { readonly id: string; readonly current: boolean }[]).filter(
+      const [current] = ((report?.['keys'] ?? []) as { readonly id: string; readonly current: boolean }[]).filter(
         (one) => one.current,
       );
       const answer = await site.gateway.job('remove-key', { key: current?.id });

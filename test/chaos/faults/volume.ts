@@ -81,7 +81,7 @@ export const volumeFaults: readonly Fault[] = [
     name: 'The volume flaps',
     number: null,
     means: 'writes fail with EIO for 1.5 s of every 3 s',
-    expected: 'not trusted until it is well twice; nothing is lost',
+    expected: 'trusted later each time; nothing is lost',
     inject: ({ disks }) => {
       let failing = true;
       disks.volume.failWrites();
