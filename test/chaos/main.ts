@@ -38,6 +38,7 @@ else {
     lanes: Number(after('--lanes') ?? 2),
     onRow: (row) => {
       rows.push(row);
+      if (has('--table')) writeFileSync(DOCUMENT, withTable(readFileSync(DOCUMENT, 'utf8'), LIBRARY, [row]));
       process.stdout.write(`${line(row)}\n`);
     },
   });
@@ -46,7 +47,6 @@ else {
   }
   for (const fault of wanted) await run.row(fault);
   await run.close();
-  if (has('--table')) writeFileSync(DOCUMENT, withTable(readFileSync(DOCUMENT, 'utf8'), LIBRARY, rows));
   const bad = rows.filter(({ problems }) => problems.length > 0).length;
   const skipped = rows.filter((row) => row.skipped !== null).length;
   const took = Math.round((performance.now() - began) / 1000);

@@ -45,6 +45,7 @@ export interface Lines {
 }
 
 const COMPARED_AT_ONCE = 4;
+const MIGRATES_MAX = 20;
 const REPAIR_MS_MAX = 180_000;
 
 export class Site {
@@ -121,9 +122,19 @@ export class Site {
     this.cold = phantoms.filter(({ study }) => study === first || study === second);
     this.hot = phantoms.filter(({ study }) => study !== first && study !== second);
     await this.store(this.cold);
-    await this.job('migrate', { all: true });
+    await this.#migrated({ all: true });
     await this.store(this.hot);
-    await this.job('migrate', { all: true, keepHot: true });
+    await this.#migrated({ all: true, keepHot: true });
+  }
+
+  /** Where other work takes the machine, a cloud may not answer in time; what is owed then is done at the next try. */
+  async #migrated(selection: Record<string, unknown>): Promise<void> {
+    for (let left = MIGRATES_MAX; ; left -= 1) {
+      const answer = await this.gateway.job('migrate', selection);
+      if (answer.state === 'done') return;
+      if (left === 1) throw new Error(`migrate ended ${answer.state}`);
+      await sleep(1_000);
+    }
   }
 
   async store(phantoms: readonly PhantomInstance[]): Promise<void> {
@@ -173,7 +184,7 @@ export class Site {
     if (view === null) return 'not ready';
     const away = view.replicas.filter(({ state }) => state !== 'available').map(({ name }) => `${name} unavailable`);
     const volumes = view.volumes
-      .filter(({ state }) => state !== 'healthy')
+      .filter(({ state }) => state !== 'healthy' && state !== 'slow')
       .map(({ name, state }) => `volume ${name} ${state}`);
     const others = [
       ...(view.ingest === 'volume' ? [] : [`arrivals ${view.ingest}`]),

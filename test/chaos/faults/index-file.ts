@@ -183,12 +183,12 @@ export const indexFaults: readonly Fault[] = [
   damaged(
     'An older copy of the index is put back',
     'a copy from before the last stores',
-    'nothing that came since is lost',
+    'refused: it knows less than the volumes do; serve --rebuild makes it again',
     (site, kept) => {
       rmSync(site.index, { recursive: true });
       cpSync(kept, site.index, { recursive: true });
     },
-    'as before',
+    'refused',
   ),
   damaged(
     'The log of the index is lost',
