@@ -189,6 +189,7 @@ export class Site {
     const others = [
       ...(view.ingest === 'volume' ? [] : [`arrivals ${view.ingest}`]),
       ...(view.audit.state === 'failing' ? ['audit failing'] : []),
+      ...(view.stopped === null ? [] : ['index stopped']),
     ];
     const all = [...volumes, ...others, ...away];
     return all.length === 0 ? null : all.join(', ');

@@ -71,8 +71,9 @@ let made = 0;
 /** A filled site of its own at this stage. */
 export async function makeSite(stage: StageName, clouds: SharedClouds): Promise<Site> {
   made += 1;
-  const parts = await STAGES[stage](clouds);
-  const site = new Site(parts, made * 10_000);
+  const number = made;
+  const parts = await STAGES[stage](clouds, number);
+  const site = new Site(parts, number * 10_000);
   try {
     await site.gateway.start(START_MS_MAX);
     await site.fill();
@@ -83,7 +84,7 @@ export async function makeSite(stage: StageName, clouds: SharedClouds): Promise<
   }
 }
 
-const STAGES: Readonly<Record<StageName, (clouds: SharedClouds) => Promise<SiteParts>>> = {
+const STAGES: Readonly<Record<StageName, (clouds: SharedClouds, number: number) => Promise<SiteParts>>> = {
   plain,
   // The same, beside it, for what takes its time.
   patient: plain,
@@ -99,8 +100,8 @@ const STAGES: Readonly<Record<StageName, (clouds: SharedClouds) => Promise<SiteP
     return onDisks(configOf(inFolders, { hot: { volumes, settle: '1s' } }), 'second');
   },
 
-  clouds: (clouds) => inClouds(clouds),
-  lines: (clouds) => inClouds(clouds, true),
+  clouds: (clouds, number) => inClouds(clouds, `chaos-${process.pid}-${number}`),
+  lines: (clouds, number) => inClouds(clouds, `chaos-${process.pid}-${number}`, true),
 };
 
 /** Volume and index each on a disk that can fail; small file systems for the audit log, a replica and a second volume. */
@@ -127,11 +128,11 @@ async function onDisks(config: Section, second?: string): Promise<SiteParts> {
 }
 
 /** Three clouds, each behind a proxy; with `lines`, each over a line that can be cut as well. */
-async function inClouds(clouds: SharedClouds, withLines = false): Promise<SiteParts> {
+async function inClouds(clouds: SharedClouds, bucket: string, withLines = false): Promise<SiteParts> {
   const rgw = await clouds.rgw();
   const proxies = await Promise.all(rgw.sites.map(({ endpoint }, at) => ChaosProxy.start(endpoint, at + 1)));
   const undo: SiteParts['undo'][number][] = proxies.map((proxy) => () => proxy.close());
-  const replicas = await makeReplicas(rgw, `chaos-${process.pid}-${made}`);
+  const replicas = await makeReplicas(rgw, bucket);
   const behind = replicas.map((replica, at) => ({ ...replica, endpoint: proxies[at]?.endpoint }));
   const gateway = await GatewayProcess.prepare(configOf(behind));
   mkdirSync(join(gateway.dir, 'disk'));
