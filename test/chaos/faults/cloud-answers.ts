@@ -25,12 +25,14 @@ function lie(name: string, means: string, fault: Misbehaviour): Fault {
         proxy.forget();
         await proxy.misbehave(fault, { methods: ['GET'], keys: isChunk });
       }
+      // The honest one is slower, so that the others are asked first.
+      await parts.proxies[2]?.misbehave({ name: 'latency', ms: 150 });
       return async () => {
         asked = liars.reduce(
           (sum, { seen }) => sum + seen.filter((one) => isChunk(one.key) && one.method === 'GET').length,
           0,
         );
-        for (const proxy of liars) await proxy.behave();
+        for (const proxy of parts.proxies) await proxy.behave();
       };
     },
     lastsMs: 1_500,
