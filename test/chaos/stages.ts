@@ -139,7 +139,7 @@ async function inClouds(clouds: SharedClouds, bucket: string, withLines = false)
   const parts = { ...partsOf(gateway), rgw, proxies, undo };
   if (!withLines) return parts;
   const ports = proxies.map(({ endpoint }) => Number(new URL(endpoint).port));
-  const [net, tls] = [await NetworkLink.start(ports[0] ?? 0), await TlsFront.start(gateway.dir, ports[1] ?? 0)];
+  const [net, tls] = [await NetworkLink.start(ports[0] ?? 0), await TlsFront.start(proxies[1]?.endpoint ?? '')];
   undo.push(
     () => net.close(),
     () => tls.close(),
@@ -149,7 +149,9 @@ async function inClouds(clouds: SharedClouds, bucket: string, withLines = false)
   const know = (known: boolean) => writeFileSync(hosts, `127.0.0.1 localhost${known ? ` ${NAME}` : ''}\n`);
   know(true);
   gateway.wrapper = ['unshare', '-m', 'sh', '-c', `mount --bind ${hosts} /etc/hosts && exec "$0" "$@"`];
-  gateway.environment = { NODE_EXTRA_CA_CERTS: tls.authority };
+  const authority = join(gateway.dir, 'ca.pem');
+  writeFileSync(authority, tls.ca);
+  gateway.environment = { NODE_EXTRA_CA_CERTS: authority };
   const endpoints = [net.endpoint, tls.endpoint, `http://${NAME}:${ports[2]}`];
   const over = replicas.map((replica, at) => ({ ...replica, endpoint: endpoints[at] }));
   const config = configOf(over, { http: { host: '127.0.0.1', port: Number(new URL(gateway.url).port) } });

@@ -121,7 +121,7 @@ function ip(...words: readonly string[]): void {
 }
 
 /** Both ends as one connection. */
-export function joined(from: Socket, to: Socket): void {
+function joined(from: Socket, to: Socket): void {
   for (const [one, other] of [
     [from, to],
     [to, from],

@@ -75,18 +75,6 @@ export const lineFaults: readonly Fault[] = [
     },
   ),
   line(
-    1,
-    {
-      name: 'The certificate of one cloud is not trusted',
-      number: 53,
-      means: 'TLS with another authority’s certificate',
-    },
-    ({ tls }) => {
-      tls.show('untrusted');
-      return () => tls.show('good');
-    },
-  ),
-  line(
     2,
     {
       name: 'The name of one cloud is not known any more',
