@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 // biome-ignore lint/style/noDefaultExport: vitest asks for one
 export default defineConfig({
   test: {
-    include: ['dist/test/{e2e,crash}/**/*.test.js', 'dist/test/chaos/*.test.js'],
+    include: ['dist/test/{e2e,crash}/**/*.test.js', 'dist/test/chaos/{*,simulation/*}.test.js'],
     pool: 'forks',
     fileParallelism: false,
     // Where other work takes the cores for a while, a deadline of a test passes with nothing wrong. What fails twice is wrong; the log names what was tried again.

@@ -114,6 +114,8 @@ function trays(get: Get): void {
     await tray.close();
     await expectCode(get().volume.createTray(id), 'CONFLICT');
     expect(await get().volume.size(ref)).toBe(10);
+    await get().volume.sync(ref);
+    await expectCode(get().volume.sync({ id, kind: 'pack' }), 'ABSENT');
   });
 
   it('a closed tray takes nothing more and may be closed again', async () => {

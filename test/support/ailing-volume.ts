@@ -43,6 +43,7 @@ export function ailing(volume: Volume, control: Ailing): Volume {
     createPack: (id, bytesMax) => through('create', () => volume.createPack(id, bytesMax)),
     read: (ref, start, end, signal) => through('read', () => volume.read(ref, start, end, signal), ref),
     size: (ref) => volume.size(ref),
+    sync: (ref) => volume.sync(ref),
     path: (ref) => volume.path(ref),
     remove: (ref) => volume.remove(ref),
     list: (kind) => volume.list(kind),

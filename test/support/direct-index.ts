@@ -14,14 +14,14 @@ import { writerMethods } from '../../tiering/index/sqlite/writer-methods.js';
 
 const QUERY_MS = 60_000;
 
-/** What a ThreadClient is to SqliteIndex. */
-function clientOf(methods: Methods, run: (work: () => unknown) => unknown) {
+/** What a ThreadClient is to SqliteIndex. `run` does what a call is about, and may take its time. */
+export function clientOf(methods: Methods, run: (work: () => unknown, method: string) => unknown) {
   return {
     nextId: 2,
     call: async (method: string, ...args: readonly unknown[]) => {
       const work = methods[method] as ((...given: readonly unknown[]) => unknown) | undefined;
       if (work === undefined) throw new Error(`the index has no method ${method}`);
-      return run(() => work(...structuredClone(args)));
+      return run(() => work(...structuredClone(args)), method);
     },
     close: () => Promise.resolve(),
   };
@@ -35,12 +35,8 @@ export interface DirectIndex {
   durable(): Buffer;
 }
 
-/** @param image what an earlier one left; none: empty. */
-export function openDirectIndex(image: Buffer | null, clock: Clock = systemClock): DirectIndex {
-  const db: Database = image === null ? new Sqlite(':memory:') : new Sqlite(image);
-  migrate(db, ':memory:');
-  let durable = db.serialize();
-  const { methods, forget } = writerMethods(db);
+/** The methods of a reading thread on this connection. */
+export function readersOf(db: Database): { readonly readers: Methods; readonly cancelled: Int32Array } {
   const cancelled = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   const queryClock = new QueryClock(cancelled);
   queryClock.begin(1);
@@ -48,6 +44,16 @@ export function openDirectIndex(image: Buffer | null, clock: Clock = systemClock
     queryClock.tick();
     return 1;
   });
+  return { readers: readerMethods(db, queryClock) as unknown as Methods, cancelled };
+}
+
+/** @param image what an earlier one left; none: empty. */
+export function openDirectIndex(image: Buffer | null, clock: Clock = systemClock): DirectIndex {
+  const db: Database = image === null ? new Sqlite(':memory:') : new Sqlite(image);
+  migrate(db, ':memory:');
+  let durable = db.serialize();
+  const { methods, forget } = writerMethods(db);
+  const { readers, cancelled } = readersOf(db);
   const commit = {
     ...methods,
     commitDurable: () => {
@@ -69,7 +75,7 @@ export function openDirectIndex(image: Buffer | null, clock: Clock = systemClock
     }
   });
   const reader = {
-    client: clientOf(readerMethods(db, queryClock) as unknown as Methods, (work) => work()),
+    client: clientOf(readers, (work) => work()),
     cancelled,
     busy: 0,
   };

@@ -163,6 +163,10 @@ export class MortalVolume implements Volume {
     return this.#inner.size(ref);
   }
 
+  sync(ref: PackRef): Promise<void> {
+    return this.#life.write(`sync ${ref.kind}`, () => this.#inner.sync(ref), 'UNAVAILABLE');
+  }
+
   path(ref: PackRef): string {
     return this.#inner.path(ref);
   }

@@ -149,6 +149,13 @@ class LocalVolume implements Volume, PackHome {
     return (await this.#explained(this.#bulkhead.run(`stat ${path}`, () => files.lstat(path)))).size;
   }
 
+  async sync(ref: PackRef): Promise<void> {
+    await this.#guard.check();
+    const path = pathOf(this.#root, ref);
+    await this.#explained(this.#readers.use(path, (file) => file.use(`fsync ${path}`, (fd) => files.fsync(fd))));
+    await this.#syncDirectory(dirname(path));
+  }
+
   path(ref: PackRef): string {
     return pathOf(this.#root, ref);
   }

@@ -37,6 +37,11 @@ export class Contents {
     return this.#bytes.slice(start, end);
   }
 
+  /** Zeros in place of everything from `at` on. */
+  hollow(at: number): void {
+    this.#bytes.fill(0, at, this.length);
+  }
+
   /** Flips the bits of one byte: damage for a scrub to find. */
   flip(at: number): void {
     this.#bytes[at] = (this.#bytes[at] ?? 0) ^ 0xff;

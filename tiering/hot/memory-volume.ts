@@ -38,21 +38,36 @@ export class MemoryVolume implements Volume {
   /**
    * The process or the power is gone and back: of each tray what was synced survives, and as much of the rest as `keep` says
    * (of the unsynced bytes; default none). Packs that were not committed are gone. The volume is open again.
+   * @param hollow what survives of the unsynced bytes is their length alone: the file system wrote the size and not the data.
    */
-  crash(keep: (unsyncedBytes: number) => number = () => 0): void {
+  crash(keep: (unsyncedBytes: number) => number = () => 0, hollow = false): void {
     this.#life += 1;
     this.#closed = false;
     this.#writing.clear();
     for (const { contents } of this.#files.values()) {
       const unsynced = contents.length - contents.durableLength;
       contents.length = contents.durableLength + Math.max(0, Math.min(unsynced, Math.floor(keep(unsynced))));
+      if (hollow) contents.hollow(contents.durableLength);
       contents.durableLength = contents.length;
     }
+  }
+
+  /** The process is gone and back: its appenders are dead, packs that were not committed are gone, and nothing is the more durable for it. */
+  kill(): void {
+    this.#life += 1;
+    this.#closed = false;
+    this.#writing.clear();
   }
 
   /** Opens it again after `close`, with everything that was there. */
   reopen(): void {
     this.crash((unsynced) => unsynced);
+  }
+
+  /** What lies there, faults or none; null: no such file. */
+  peek(ref: PackRef): Uint8Array | null {
+    const contents = this.#files.get(keyOf(ref))?.contents;
+    return contents === undefined ? null : contents.copy(0, contents.length);
   }
 
   /** Flips one byte of a file. */
@@ -98,6 +113,12 @@ export class MemoryVolume implements Volume {
   async size(ref: PackRef): Promise<number> {
     this.#step('size', ref.id);
     return this.#find(ref).contents.length;
+  }
+
+  async sync(ref: PackRef): Promise<void> {
+    this.#step('sync', ref.id);
+    const { contents } = this.#find(ref);
+    contents.durableLength = contents.length;
   }
 
   /** No worker can open this: a simulation parses what it has in memory. */

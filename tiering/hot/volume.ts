@@ -36,6 +36,9 @@ export interface Volume {
   /** Length of the file in bytes. */
   size(ref: PackRef): Promise<number>;
 
+  /** Makes the whole file and its name durable, whoever wrote it: a process that was killed may have left bytes that no disk has yet. */
+  sync(ref: PackRef): Promise<void>;
+
   /** Where the file lies, for a worker that scans it in place. Says nothing of whether it is there. */
   path(ref: PackRef): string;
 

@@ -184,14 +184,12 @@ export class Committer {
     try {
       await tray.index(appended);
     } catch (error) {
-      // The bytes are durable and stay; replay makes them visible when the index is back (DESIGN section 4).
       this.#ctx.log({ level: 'error', event: 'index-write-failed', pack: tray.id, detail: messageOf(error) });
+      // Before anyone is told that it failed, it has: the bytes stay, and a replay passes them over.
       await this.#abandon(tray);
-      const failure = new ArchiveError(
-        'UNAVAILABLE',
-        'stored, but the index cannot be written now; send it again later',
-        { cause: error },
-      );
+      const failure = new ArchiveError('UNAVAILABLE', 'the index cannot be written now; send it again later', {
+        cause: error,
+      });
       for (const one of appended.pending) one.reject(failure);
       return;
     }
@@ -223,11 +221,14 @@ export class Committer {
 
   async #abandon(tray: TrayLog): Promise<void> {
     if (this.#tray === tray) this.#tray = null;
+    this.#predecessor = { pack: tray.id, bytes: tray.accepted };
     try {
       await tray.close();
-      this.#predecessor = { pack: tray.id, bytes: tray.accepted };
     } catch (error) {
       this.#ctx.log({ level: 'error', event: 'tray-close-failed', pack: tray.id, detail: messageOf(error) });
+      await tray.endWithoutIndex().catch((end: unknown) => {
+        this.#ctx.log({ level: 'error', event: 'tray-end-not-stated', pack: tray.id, detail: messageOf(end) });
+      });
     }
   }
 

@@ -118,6 +118,26 @@ export class TrayLog {
     this.#accepted = batch.end;
   }
 
+  /**
+   * States on the volume alone where the tray ends, when the index cannot be told: an empty tray of the note that the next one would begin with. Else
+   * a replay would bring what its senders were told had failed, in place of what was stored or deleted since.
+   */
+  async endWithoutIndex(): Promise<void> {
+    const volume = this.#ctx.volumes.readable(this.volume);
+    if (volume === null) throw new ArchiveError('UNAVAILABLE', `volume ${this.volume} is not available`);
+    const id = this.#ctx.packIds.next();
+    const predecessor = { pack: this.id, bytes: this.#accepted };
+    const end = await volume.createTray(id);
+    try {
+      await end.append([
+        noteMember({ pack: id, note: { note: 'tray', predecessor }, arrivedMs: this.#ctx.clock.nowMs() }),
+      ]);
+      await end.sync();
+    } finally {
+      await end.close();
+    }
+  }
+
   /** Ends the tray at what was accepted. What lies beyond (a failed batch) is ignored by everyone. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;

@@ -22,6 +22,8 @@ export async function recoverTrays(ctx: ArchiveContext, volume: Volume): Promise
     seen.add(ref.id);
     const bytes = Math.min(size, accepted.get(ref.id) ?? size);
     const record = await ctx.index.pack(ref.id);
+    // What a killed process wrote is read back from the system's memory, and may not be on the disk yet: indexed, it would be promised.
+    if (record === undefined || record.hot === 'open') await volume.sync(ref);
     if (record === undefined) {
       const createdMs = ctx.clock.nowMs();
       await ctx.index.addPack({ id: ref.id, kind: 'tray', bytes: 0, createdMs, hot: 'open', volume: volume.name });
@@ -183,6 +185,8 @@ export async function importPack(
     });
   }
   if (rows.length === 0) return undefined;
+  // Its place in the folder, too, may be known to no disk yet.
+  await volume.sync(ref);
   const contents = await bundleArrivals(rows);
   return {
     pack: {

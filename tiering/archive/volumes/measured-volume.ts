@@ -24,6 +24,7 @@ export function measured(volume: Volume, pulse: Pulse): Volume {
     createPack: (id, bytesMax) => volume.createPack(id, bytesMax),
     read: (ref: PackRef, start, end, signal) => timed('read', end - start, () => volume.read(ref, start, end, signal)),
     size: (ref) => volume.size(ref),
+    sync: (ref) => volume.sync(ref),
     path: (ref) => volume.path(ref),
     remove: (ref) => volume.remove(ref),
     list: (kind) => volume.list(kind),

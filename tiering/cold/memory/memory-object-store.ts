@@ -20,7 +20,8 @@ export class MemoryObjectStore implements ObjectStore {
     if (options.ifAbsent === true && this.#objects.has(key)) {
       throw new ArchiveError('CONFLICT', `put ${key}: the object exists already`);
     }
-    this.#objects.set(key, body.slice());
+    // A Buffer's own slice is a view: what is stored would be the caller's memory.
+    this.#objects.set(key, Uint8Array.from(body));
   }
 
   async get(key: ObjectKey, range?: ByteRange, signal?: AbortSignal): Promise<Uint8Array> {
