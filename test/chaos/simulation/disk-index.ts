@@ -102,6 +102,11 @@ export class IndexDisk {
     }
   }
 
+  /** What was committed is on the disk, as if the system had written it back by itself. */
+  writeBack(): void {
+    this.#sync();
+  }
+
   #sync(): void {
     this.#db.exec('RELEASE durable; SAVEPOINT durable');
   }

@@ -102,6 +102,8 @@ async function harmFile(world: World, pick: number): Promise<boolean> {
   const row = safe[pick % safe.length];
   const disk = world.disks.find(({ name }) => name === row?.volume);
   if (row === undefined || disk === undefined) return false;
+  // That it is protected must outlive a power cut: else the flipped byte and the cut are two faults at a time.
+  world.index.writeBack();
   const ref = { id: parsePackId(row.id), kind: 'pack' } as const;
   if (disk.volume.peek(ref) === null) return false;
   disk.volume.damage(ref, (pick >>> 8) % row.bytes);

@@ -111,6 +111,18 @@ describe('regressions that histories have found', () => {
     expect(await broken([...other.slice(0, 4), ...again.slice(0, 4)])).toEqual([]);
   }, 60_000);
 
+  it('damage that was found while the index could not be written is mended once it can (seed 432)', async () => {
+    const all = plans((calls) => [
+      { ...store, count: 1 },
+      { do: 'migrate', study: 0, keepHot: true, await: true },
+      { do: 'harm-object', way: 'lose', pick: calls * 2 },
+      { do: 'index', fault: 'UNAVAILABLE', ms: 15_000 },
+      { do: 'scrub', deep: true, await: true },
+      { do: 'wait', ms: 60_000 },
+    ]);
+    expect(await broken(all.slice(0, 4))).toEqual([]);
+  }, 60_000);
+
   it('a rebuild that read no deletes would be found', async () => {
     const [plan] = plans(() => [
       store,

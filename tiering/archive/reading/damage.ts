@@ -28,20 +28,30 @@ export class Damage {
     if (this.of(pack, chunk).has(replica)) return;
     const exception = { pack, chunk, replica, fault };
     this.#remember(exception);
-    await this.#index.addException(exception);
+    try {
+      await this.#index.addException(exception);
+    } catch (error) {
+      // Repair goes by the index: whoever finds it again must be able to say so.
+      this.#unremember(exception);
+      throw error;
+    }
   }
 
   async clear(pack: PackId, chunk: number, replica: ReplicaName): Promise<void> {
     await this.#index.clearException({ pack, chunk, replica });
-    const key = `${pack}/${chunk}`;
-    const replicas = this.#known.get(key);
-    replicas?.delete(replica);
-    if (replicas?.size === 0) this.#known.delete(key);
+    this.#unremember({ pack, chunk, replica });
   }
 
   /** What was noted of a pack that was sealed anew: the index has forgotten it already. */
   forget(pack: PackId): void {
     for (const key of [...this.#known.keys()]) if (key.startsWith(`${pack}/`)) this.#known.delete(key);
+  }
+
+  #unremember({ pack, chunk, replica }: Omit<ChunkException, 'fault'>): void {
+    const key = `${pack}/${chunk}`;
+    const replicas = this.#known.get(key);
+    replicas?.delete(replica);
+    if (replicas?.size === 0) this.#known.delete(key);
   }
 
   #remember({ pack, chunk, replica }: ChunkException): void {
