@@ -167,7 +167,9 @@ describe('commands that talk to the server', () => {
       code: 0,
       stdout: expect.stringContaining('2 studies hot (2.0 KiB), 1 of them protected'),
     });
-    expect(shown.stdout).toMatch(/r2 +unavailable for 1 min \d+ s +1 pack, 512 B, the oldest \d+ s old +did not answer/);
+    expect(shown.stdout).toMatch(
+      /r2 +unavailable for 1 min \d+ s +1 pack, 512 B, the oldest \d+ s old +did not answer/,
+    );
     expect(seen[0]?.authorization).toBe('Bearer sesame');
     const { stdout } = await filmroom(['status', '--json'], { FILMROOM_SERVER: url });
     expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(view)));
