@@ -60,7 +60,7 @@ async function expectFilled(archive: RestingArchive, name: ReplicaName): Promise
   await archive.run(async (ctx) => {
     expect(await placedOn(ctx, name)).toBe(PACKS + 1);
     expect(ctx.fleet.of(name)).toEqual({ state: 'member' });
-    expect((await ctx.index.status(ctx.replicas.rule.data)).debt.get(name)).toEqual({ packs: 0, bytes: 0 });
+    expect((await ctx.index.status(ctx.replicas.rule.data)).debt.get(name)).toMatchObject({ packs: 0, bytes: 0 });
   });
   expect(await keysOf(archive, name)).toEqual(await keysOf(archive, R1));
   await archive.expectWhole(archive.keyring, [name]);
