@@ -3,12 +3,11 @@
 //   npm run chaos -- --list             what there is
 //   npm run chaos -- --only WORD...     those whose name has one of the words in it
 //   npm run chaos -- --missing          those that the document has no row of
-//   npm run chaos -- --unproven         those that have not come out right yet: a fault leaves that list once it has
 //   npm run chaos -- --lanes 1          one server at a time
 //   npm run chaos -- --table            writes the table of docs/reliability.md; with --only, the rows of these
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Row } from './fault.js';
-import { LIBRARY, UNPROVEN_FAULTS } from './library.js';
+import { LIBRARY } from './library.js';
 import { LibraryRun } from './run-library.js';
 import { rowsOf, withTable } from './table.js';
 
@@ -21,7 +20,7 @@ const only = has('--only') ? words.slice(words.indexOf('--only') + 1).filter((wo
 const said = rowsOf(readFileSync(DOCUMENT, 'utf8'));
 /** Whether the document has seen it come out right. */
 const isSaid = (seen: string | undefined) => seen !== undefined && !/^(not tried yet|\*\*not)/.test(seen);
-const wanted = (has('--unproven') ? UNPROVEN_FAULTS : LIBRARY).filter(
+const wanted = LIBRARY.filter(
   ({ name, stage, kind }) =>
     !(has('--missing') && isSaid(said.get(name)?.[4])) &&
     (only.length === 0 || only.some((word) => name.includes(word) || stage === word || kind === word)),

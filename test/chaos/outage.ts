@@ -41,7 +41,7 @@ export function outage(one: Outage): Fault {
       await undo();
       trial.mark();
     }
-    const whole = async () => (await site.whole()) && ((await well?.(site)) ?? true);
+    const whole = async () => ((await well?.(site)) ?? true) && (await site.whole());
     if (sign === undefined) await trial.waits(whole);
     else await trial.recovered(whole);
     if (kind === 'disk') {

@@ -16,8 +16,8 @@ import { Site, type SiteParts } from './site.js';
 
 type Section = Record<string, unknown>;
 
-/** Of the third cloud, where it is asked by name. */
-const NAME = 'cloud.chaos.test';
+/** Of the third cloud, where it is asked by name: Ceph takes any other one for a bucket's. */
+const NAME = 'localhost';
 
 const FOLDERS = [1, 2, 3].map((at) => `replica-${at}`);
 
@@ -146,7 +146,7 @@ async function inClouds(clouds: SharedClouds, bucket: string, withLines = false)
   );
   // A hosts file of the server's own, in a mount namespace of its own.
   const hosts = join(gateway.dir, 'hosts');
-  const know = (known: boolean) => writeFileSync(hosts, `127.0.0.1 localhost${known ? ` ${NAME}` : ''}\n`);
+  const know = (known: boolean) => writeFileSync(hosts, known ? `127.0.0.1 ${NAME}\n` : '\n');
   know(true);
   gateway.wrapper = ['unshare', '-m', 'sh', '-c', `mount --bind ${hosts} /etc/hosts && exec "$0" "$@"`];
   const authority = join(gateway.dir, 'ca.pem');

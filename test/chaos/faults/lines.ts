@@ -22,10 +22,7 @@ function line(at: number, one: Rest, make: (lines: Lines, site: Site) => () => u
     sign: (view) => {
       const replica = view.replicas.find((each) => each.name === name);
       if (replica?.state !== 'unavailable') return null;
-      const why = /E[A-Z]{4,}|certificate[a-z ]*|timed out|time|no answer|did not answer/i.exec(
-        replica.detail ?? '',
-      )?.[0];
-      return `${name} unavailable${why === undefined ? '' : ` (${why})`}`;
+      return `${name} unavailable`;
     },
     ...one,
   });
