@@ -25,12 +25,22 @@ export async function openIndex(config: Config, rebuilding: boolean, clock: Cloc
     if (!rebuilding || !hasCode(error, 'CORRUPT')) throw error;
     return startOver(path, clock);
   }
-  if (!rebuilding) return index;
-  const own = await generationOf(index);
-  const found = await Promise.all(config.hot.volumes.map((volume) => peek(volume.path)));
-  if (own === null || Math.max(...found) <= own) return index;
+  if (!rebuilding || (await isSound(index, config))) return index;
   await index.close();
   return startOver(path, clock);
+}
+
+/** Whether a rebuild may go on with what there is. All of it is read: damage may leave an index that seems to be new. */
+async function isSound(index: Index, config: Config): Promise<boolean> {
+  try {
+    if ((await index.check()).length > 0) return false;
+    const own = await generationOf(index);
+    const found = await Promise.all(config.hot.volumes.map((volume) => peek(volume.path)));
+    return own === null || Math.max(...found) <= own;
+  } catch (error) {
+    if (!hasCode(error, 'CORRUPT')) throw error;
+    return false;
+  }
 }
 
 /** Whether a replica knows of changes that the index does not. */
