@@ -37,6 +37,7 @@ const STILL: Partial<Policy> = {
   recall: 'never',
   moverIntervalMs: 50,
   probeIntervalMs: 200,
+  claimIntervalMs: 0,
 };
 
 export class ArchiveRig {

@@ -53,6 +53,8 @@ export interface Policy {
   readonly moverIntervalMs: number;
   /** Pause between two probes of volumes and replicas. */
   readonly probeIntervalMs: number;
+  /** A replica is told of a newer generation of the index this often at most: in a bucket that keeps versions, or locks them, each time stays there. */
+  readonly claimIntervalMs: number;
 }
 
 export const DEFAULT_POLICY: Policy = {
@@ -74,6 +76,7 @@ export const DEFAULT_POLICY: Policy = {
   drills: [],
   moverIntervalMs: 1_000,
   probeIntervalMs: 5_000,
+  claimIntervalMs: 10 * 60_000,
 };
 
 /** Something an operator should know of. `detail` names packs, volumes and replicas; never UIDs or patient data. */

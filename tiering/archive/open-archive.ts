@@ -131,6 +131,7 @@ export function createContext(
   const authority = new Authority(ctx, options.index, {
     ownerEpoch: options.ownerEpoch ?? null,
     takesOver: options.rebuild === true,
+    claimIntervalMs: ctx.policy.claimIntervalMs,
   });
   return ctx;
 }

@@ -1,6 +1,6 @@
 // Whether this index may decide for the archive. A generation is shared between the index and what it decides over: it rises in the index,
 // durably, and then on the volumes, before the first thing of each second is done that an older copy of the index would not know of. So an
-// index that is behind a volume is an older copy. Replicas learn of it at the next probe, with the owner epoch: of two servers that
+// index that is behind a volume is an older copy. Replicas learn of it in their time, and of the owner epoch at the next probe: of two servers that
 // each have a copy of the index, the one that began earlier finds the other's epoch there and stops writing.
 
 import { claimReplica } from '../../cold/replicas/identity.js';
@@ -60,6 +60,9 @@ export class Authority {
   readonly #ownerEpoch: number | null;
   /** The index is being made again: whatever is found is what it begins from. */
   readonly #takesOver: boolean;
+  readonly #claimIntervalMs: number;
+  /** When each replica was told last. */
+  readonly #claimedMs = new Map<ReplicaName, number>();
   /** It has no generation of its own to be held to. */
   #adopts = true;
   /** Null: the index is new and has none yet. */
@@ -72,12 +75,13 @@ export class Authority {
   constructor(
     ctx: Surroundings,
     index: Index,
-    options: { readonly ownerEpoch: number | null; readonly takesOver: boolean },
+    options: { readonly ownerEpoch: number | null; readonly takesOver: boolean; readonly claimIntervalMs: number },
   ) {
     this.#ctx = ctx;
     this.#index = index;
     this.#ownerEpoch = options.ownerEpoch;
     this.#takesOver = options.takesOver;
+    this.#claimIntervalMs = options.claimIntervalMs;
   }
 
   /** To be called before anything is opened or acted on. Rejects with FOREIGN as `olderIndex`, or when there is a newer owner. */
@@ -181,9 +185,12 @@ export class Authority {
     const seen = replicas.configs();
     const behind = replicas.state().flatMap(({ name, state }) => {
       const config = seen.get(name);
-      const current = config?.ownerEpoch === ownerEpoch && config.generation === generation;
+      // A new owner is told at once, how far the index has come in its time.
+      const told = config?.ownerEpoch === ownerEpoch;
+      const current = told && (config.generation === generation || !this.#isDue(name));
       return state === 'available' && !current ? [name] : [];
     });
+    for (const name of behind) this.#claimedMs.set(name, this.#ctx.clock.monotonicMs());
     await Promise.all(
       behind.map((name) =>
         withDeadline(CLAIM_MS, `replica ${name}`, (signal) =>
@@ -194,5 +201,10 @@ export class Authority {
         }),
       ),
     );
+  }
+
+  #isDue(replica: ReplicaName): boolean {
+    const told = this.#claimedMs.get(replica) ?? Number.NEGATIVE_INFINITY;
+    return this.#ctx.clock.monotonicMs() - told >= this.#claimIntervalMs;
   }
 }
