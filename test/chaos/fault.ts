@@ -17,7 +17,7 @@ export const KINDS = {
 export type Kind = keyof typeof KINDS;
 
 /** What a machine must have for a fault; one that lacks it skips the fault by this name (needs.ts). */
-export type Need = 'rgw' | 'mounts' | 'disk' | 'immutable' | 'fiu' | 'namespaces' | 'openssl' | 'softhsm' | 'prlimit';
+export type Need = 'rgw' | 'mounts' | 'disk' | 'immutable' | 'namespaces' | 'openssl' | 'prlimit';
 
 /** How the server is set up before it (stages.ts). */
 export type StageName = 'plain' | 'patient' | 'clouds' | 'lines' | 'disks' | 'pair';

@@ -1,18 +1,12 @@
 // What this machine has of what faults are made with. .ci/run installs all of it and has root.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canMount, setImmutable } from '../support/mounts.js';
 import { NO_NBD_DISK } from '../support/nbd-disk.js';
 import { rgwInstalled } from '../support/rgw.js';
-import { NO_SOFT_HSM } from '../support/soft-hsm.js';
 import type { Fault, Need } from './fault.js';
-
-export const FIU_LIBRARIES: readonly string[] = [
-  '/usr/lib/fiu/fiu_run_preload.so',
-  '/usr/lib/fiu/fiu_posix_preload.so',
-];
 
 const there = (...programs: readonly string[]) =>
   programs.every((program) => spawnSync('which', [program]).status === 0);
@@ -33,10 +27,8 @@ const CHECKS: Readonly<Record<Need, { readonly says: string; readonly has: () =>
   mounts: { says: 'root on Linux, for mount', has: () => canMount },
   disk: { says: 'root on Linux, nbdkit, libnbd-bin, fuse3', has: () => NO_NBD_DISK === null },
   immutable: { says: 'root on Linux, and chattr on the file system of the temporary folder', has: immutableWorks },
-  fiu: { says: 'fiu-utils, libfiu0', has: () => there('fiu-ctrl') && FIU_LIBRARIES.every((path) => existsSync(path)) },
   namespaces: { says: 'root on Linux, iproute2, iptables', has: () => canMount && there('ip', 'iptables') },
   openssl: { says: 'openssl', has: () => there('openssl') },
-  softhsm: { says: 'softhsm2', has: () => NO_SOFT_HSM === null },
   prlimit: { says: 'prlimit', has: () => there('prlimit') },
 };
 
