@@ -11,6 +11,7 @@ import {
   type StoredKeyring,
   serializeKeyring,
 } from '../tiering/format/keyring.js';
+import { syncDirectory } from '../tiering/hot/files.js';
 
 export function keyringExists(path: string): boolean {
   return existsSync(path);
@@ -57,7 +58,7 @@ export async function writeKeyring(path: string, keyring: StoredKeyring): Promis
     throw new ArchiveError('CONFLICT', `keyring ${path} exists already; it is never overwritten`, { cause: error });
   });
   await fill(file, keyring);
-  await syncFolder(path);
+  await syncDirectory(dirname(path));
 }
 
 /**
@@ -71,7 +72,7 @@ export async function replaceKeyring(path: string, keyring: StoredKeyring): Prom
     await rm(next, { force: true });
     await fill(await open(next, 'wx', 0o600), keyring);
     await rename(next, path);
-    await syncFolder(path);
+    await syncDirectory(dirname(path));
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'unexpected';
     throw new ArchiveError('UNAVAILABLE', `keyring ${path} cannot be replaced (${code}); its folder must be writable`, {
@@ -86,14 +87,5 @@ async function fill(file: FileHandle, keyring: StoredKeyring): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

@@ -1,6 +1,6 @@
 // Opens the index of an archive. One that is to be made again is begun anew where what lies there is of no use: damaged, or an older copy,
 // which a rebuild must not be built upon. It is set aside, never removed.
-import { open, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { generationOf } from '../tiering/archive/authority/authority.js';
 import type { ScratchIndex } from '../tiering/archive/drills/index-drill.js';
@@ -8,6 +8,7 @@ import type { ReplicaSet } from '../tiering/cold/replicas/replica-set.js';
 import type { Clock } from '../tiering/core/clock.js';
 import { hasCode } from '../tiering/core/errors.js';
 import { withDeadline } from '../tiering/core/queues.js';
+import { syncDirectory } from '../tiering/hot/files.js';
 import { peekGeneration } from '../tiering/hot/generation.js';
 import type { Index } from '../tiering/index/index.js';
 import { openSqliteIndex } from '../tiering/index/sqlite/open-sqlite-index.js';
@@ -58,12 +59,7 @@ export async function startOver(path: string, clock: Clock): Promise<Index> {
       if (error.code !== 'ENOENT') throw error;
     });
   }
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncDirectory(dirname(path));
   return openSqliteIndex({ path });
 }
 

@@ -5,6 +5,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { syncDirectory } from '../../tiering/hot/files.js';
 
 /** What stands before the first line of all. */
 const NOTHING = '0'.repeat(64);
@@ -100,12 +101,7 @@ export class Chain {
     await this.close();
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     this.#file = await open(join(this.#folder, name), 'a', 0o600);
-    const folder = await open(this.#folder, 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await syncDirectory(this.#folder);
   }
 
   /** The last whole line of the newest file that has one. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { ReportStore } from '../../tiering/archive/signed-reports.js';
 import { ArchiveError } from '../../tiering/core/errors.js';
 import { REPORT_BYTES_MAX } from '../../tiering/format/signature.js';
+import { syncDirectory } from '../../tiering/hot/files.js';
 
 export interface ReportFolderOptions {
   readonly path: string;
@@ -52,17 +53,8 @@ async function putReport(folder: string, name: string, text: string, keep: numbe
     await rm(unfinished, { force: true }).catch(() => undefined);
     throw error;
   }
-  await syncFolder(folder);
+  await syncDirectory(folder);
   await tidy(folder, keep);
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Removes the oldest beyond `keep`, and what a crash left unfinished. */

@@ -210,6 +210,20 @@ export class Site {
     return (await this.unwell()) === null;
   }
 
+  /** What cold reads answer, each status once. */
+  async coldStatuses(): Promise<string> {
+    const seen = new Set<number>();
+    for (const { study, series, sop } of this.cold) {
+      const path = `studies/${study}/series/${series}/instances/${sop}`;
+      const answer = await fetch(`${this.url}/dicomweb/${path}`, {
+        headers: { accept: 'application/dicom; transfer-syntax=*' },
+      });
+      await answer.arrayBuffer();
+      seen.add(answer.status);
+    }
+    return [...seen].sort((a, b) => a - b).join(', ');
+  }
+
   /** Those that do not come back as they were sent, and how. */
   async compare(phantoms: readonly Sent[]): Promise<string[]> {
     const bad: string[] = [];

@@ -63,6 +63,14 @@ export class Trial {
     if (!holds) throw new Error(what);
   }
 
+  /** The server, which is down, comes up and is whole under the load. */
+  async startAgain(): Promise<void> {
+    this.mark();
+    await this.site.gateway.start(120_000);
+    await this.recovered(() => this.site.whole());
+    await this.lasts(0);
+  }
+
   /** Lets the load go on for a while: some reads of everything, and a store. */
   async lasts(msMin = 500): Promise<void> {
     const { reads, stores } = this.load;

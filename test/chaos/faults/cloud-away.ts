@@ -19,24 +19,10 @@ async function misbehave(site: Site, count: number, fault: Misbehaviour): Promis
 
 const OTHERS = 'the other two serve; what it is owed is paid when it is back';
 
-/** What cold reads answer while the load goes on, each status once. */
-async function coldStatuses(site: Site): Promise<string> {
-  const seen = new Set<number>();
-  for (const { study, series, sop } of site.cold) {
-    const path = `studies/${study}/series/${series}/instances/${sop}`;
-    const answer = await fetch(`${site.url}/dicomweb/${path}`, {
-      headers: { accept: 'application/dicom; transfer-syntax=*' },
-    });
-    await answer.arrayBuffer();
-    seen.add(answer.status);
-  }
-  return [...seen].sort((a, b) => a - b).join(', ');
-}
-
 /** All clouds are away: cold studies are unavailable and never absent, hot ones are read, arrivals are taken. */
 async function onlyHot(trial: Trial): Promise<void> {
   const { site, load } = trial;
-  const cold = await coldStatuses(site);
+  const cold = await site.coldStatuses();
   trial.expect(/^(200, )?503$/.test(cold), `cold reads answered ${cold}`);
   const bad = await site.compare(site.hot);
   trial.expect(bad.length === 0, `hot reads failed: ${bad[0]}`);

@@ -6,7 +6,6 @@ import { filmroom } from '../../e2e/gateway-clients.js';
 import { objectsOf, replace, type StoredObject } from '../damage.js';
 import type { Fault } from '../fault.js';
 import type { Site } from '../site.js';
-import type { Trial } from '../trial.js';
 
 type Rest = Pick<Fault, 'name' | 'number' | 'means' | 'expected' | 'attempt'> & Partial<Fault>;
 
@@ -16,27 +15,6 @@ const key = (one: Rest): Fault => ({
 });
 
 const keyring = (site: Site) => join(site.gateway.dir, 'keyring.json');
-
-async function startAgain(trial: Trial): Promise<void> {
-  trial.mark();
-  await trial.site.gateway.start(120_000);
-  await trial.recovered(() => trial.site.whole());
-  await trial.lasts(0);
-}
-
-/** What cold reads answer, each status once. */
-async function coldStatuses(site: Site): Promise<string> {
-  const seen = new Set<number>();
-  for (const { study, series, sop } of site.cold) {
-    const path = `studies/${study}/series/${series}/instances/${sop}`;
-    const answer = await fetch(`${site.url}/dicomweb/${path}`, {
-      headers: { accept: 'application/dicom; transfer-syntax=*' },
-    });
-    await answer.arrayBuffer();
-    seen.add(answer.status);
-  }
-  return [...seen].join(', ');
-}
 
 /** A start that must be refused. */
 async function refused(site: Site): Promise<string> {
@@ -68,7 +46,7 @@ export const keyFaults: readonly Fault[] = [
       renameSync(keyring(site), now);
       renameSync(old, keyring(site));
       await site.gateway.start(120_000);
-      await trial.detected(async () => `cold reads ${await coldStatuses(site)}`);
+      await trial.detected(async () => `cold reads ${await site.coldStatuses()}`);
       trial.expect(trial.seen === 'cold reads 500', trial.seen);
       const { findings } = await site.scrub();
       trial.expect(
@@ -79,7 +57,7 @@ export const keyFaults: readonly Fault[] = [
       trial.say('scrub finds no damage, hot reads go on');
       await site.gateway.kill('SIGTERM');
       renameSync(now, keyring(site));
-      await startAgain(trial);
+      await trial.startAgain();
     },
   }),
   key({
@@ -96,7 +74,7 @@ export const keyFaults: readonly Fault[] = [
       } finally {
         renameSync(`${keyring(site)}.away`, keyring(site));
       }
-      await startAgain(trial);
+      await trial.startAgain();
     },
   }),
   key({
@@ -113,7 +91,7 @@ export const keyFaults: readonly Fault[] = [
       } finally {
         chmodSync(keyring(site), 0o600);
       }
-      await startAgain(trial);
+      await trial.startAgain();
     },
   }),
   key({
@@ -198,7 +176,7 @@ export const keyFaults: readonly Fault[] = [
       trial.expect((await site.compare([...site.hot, one])).length === 0, 'hot studies are not read');
       await site.gateway.kill('SIGTERM');
       site.gateway.environment = {};
-      await startAgain(trial);
+      await trial.startAgain();
     },
   }),
 ];

@@ -19,14 +19,6 @@ const process_ = (one: Rest): Fault => {
 
 const WHILE_DOWN = 'requests fail while it is down; nothing acknowledged is lost';
 
-/** Starts it again, from a mark on; ends when it is whole. */
-async function startAgain(trial: Trial): Promise<void> {
-  trial.mark();
-  await trial.site.gateway.start(120_000);
-  await trial.recovered(() => trial.site.whole());
-  await trial.lasts(0);
-}
-
 /** Kills it at a moment of running work, again and again. */
 function killedDuring(kind: 'migrate' | 'recall' | 'rotate-keys', times: number) {
   return async (trial: Trial) => {
@@ -36,7 +28,7 @@ function killedDuring(kind: 'migrate' | 'recall' | 'rotate-keys', times: number)
       await sleep(40 * round);
       await site.gateway.kill();
       await job;
-      await startAgain(trial);
+      await trial.startAgain();
     }
     if (kind === 'recall') await site.job('migrate', { all: true });
     if (kind === 'rotate-keys') await site.job('rotate-keys', { resume: true });
@@ -74,7 +66,7 @@ export const processFaults: readonly Fault[] = [
         await sleep(15 * round);
         await site.gateway.kill();
         await storing;
-        await startAgain(trial);
+        await trial.startAgain();
       }
       trial.say('killed 3 times, whole each time');
     },
@@ -114,7 +106,7 @@ export const processFaults: readonly Fault[] = [
       trial.expect(last !== undefined, 'there is no tray');
       appendFileSync(join(site.volume, 'trays', last ?? ''), Buffer.alloc(777, 0x5a));
       writeFileSync(join(site.volume, 'tmp', 'left-behind.tar'), Buffer.alloc(5_000));
-      await startAgain(trial);
+      await trial.startAgain();
       trial.say('ignored; nothing is lost');
     },
   }),
@@ -132,7 +124,7 @@ export const processFaults: readonly Fault[] = [
       const killed = site.gateway.kill();
       const power = site.disks.volume.losePower();
       await Promise.all([killed, power, storing]);
-      await startAgain(trial);
+      await trial.startAgain();
       trial.say('nothing acknowledged is lost');
     },
   }),
@@ -197,7 +189,7 @@ export const processFaults: readonly Fault[] = [
       const { answers } = await storing;
       trial.expect(site.gateway.output.includes('stopped'), 'it did not end in order');
       trial.say(`${answers.filter((status) => status === 200).length} of ${answers.length} finished, ended in order`);
-      await startAgain(trial);
+      await trial.startAgain();
     },
   }),
   process_({
@@ -213,7 +205,7 @@ export const processFaults: readonly Fault[] = [
       await sleep(30);
       await site.gateway.kill('SIGTERM');
       await storing;
-      await startAgain(trial);
+      await trial.startAgain();
       trial.say('ended at once, whole after the start');
     },
   }),
