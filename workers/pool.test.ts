@@ -15,7 +15,7 @@ import type { ErrorCode } from '../tiering/core/errors.js';
 import { parseSha256, type Sha256 } from '../tiering/core/ids.js';
 import { openChunk, segmentSpan } from '../tiering/format/chunk.js';
 import { createWorkerPool, type WorkerPool, type WorkerPoolOptions } from './pool.js';
-import type { SealTask } from './tasks/types.js';
+import type { OpenTask, SealTask } from './tasks/types.js';
 
 const MiB = 1024 * 1024;
 
@@ -109,8 +109,8 @@ describe('the worker pool', () => {
       [length - 900, length],
     ] as const) {
       const { objectStart, objectEnd } = segmentSpan(length, start, end);
-      const opened = await pool.open({ ...opening, bytes: sealed.slice(objectStart, objectEnd), start, end });
-      expect(Buffer.from(opened).equals(plain.subarray(start, end))).toBe(true);
+      const { bytes } = await pool.open({ ...opening, bytes: sealed.slice(objectStart, objectEnd), start, end });
+      expect(Buffer.from(bytes).equals(plain.subarray(start, end))).toBe(true);
     }
   });
 
@@ -131,24 +131,25 @@ describe('the worker pool', () => {
     await expectCode(pool.open({ ...opening, bytes: damaged }), 'CORRUPT');
     await expectCode(pool.open({ ...opening, bytes: bytes().slice(1) }), 'CORRUPT');
     await expectCode(pool.open({ ...opening, bytes: bytes(), dek: randomBytes(32) }), 'WRONG_KEY');
-    expect((await pool.open({ ...opening, bytes: bytes() })).length).toBe(length);
+    expect((await pool.open({ ...opening, bytes: bytes() })).bytes.length).toBe(length);
   });
 
   it.each([100, 5 * MiB])(
-    'checks members in %i bytes and gives the bytes back, or names the range of the first that differs',
+    'hashes the members in what it opens, and names the first that differs (%i bytes)',
     async (length) => {
-      const pack = packIdNumbered(1);
-      const original = randomBytes(length);
-      const range = { start: 10, end: length - 10 };
-      const member = { ...range, sha256: sha256(original.subarray(range.start, range.end)) };
-      const good = await pool.check({ bytes: Uint8Array.from(original), pack, members: [member] });
-      expect(Buffer.compare(good, original)).toBe(0);
-      const wrong = Uint8Array.from(original);
-      wrong[length - 11] = (wrong[length - 11] ?? 0) ^ 1;
-      await expect(pool.check({ bytes: wrong, pack, members: [member] })).rejects.toMatchObject({
-        code: 'CORRUPT',
-        message: expect.stringContaining(`[10, ${length - 10})`) as string,
-      });
+      const plain = new Uint8Array(randomBytes(length));
+      const task = sealing(Uint8Array.from(plain));
+      const { sealed } = await pool.seal(task);
+      const { objectStart, objectEnd } = segmentSpan(length, 0, length);
+      const opening = { ...task, commitment: sealed.slice(128, 160), chunkBytes: length, start: 0, end: length };
+      const member = { start: 10, end: length - 10, sha256: sha256(plain.subarray(10, length - 10)) };
+      const open = (members: OpenTask['members']) =>
+        pool.open({ ...opening, members, bytes: sealed.slice(objectStart, objectEnd) });
+      expect(await open([member])).toMatchObject({ unlike: null });
+      const wrong = { ...member, start: 11 };
+      const opened = await open([member, wrong, { ...wrong, start: 12 }]);
+      expect(opened.unlike).toEqual(wrong);
+      expect(Buffer.compare(opened.bytes, plain)).toBe(0);
     },
   );
 

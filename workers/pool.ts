@@ -5,14 +5,15 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { Semaphore, withDeadline } from '../tiering/core/queues.js';
-import { checkTask, hashTask, openTask } from './tasks/chunk-tasks.js';
+import { sole } from '../tiering/core/release.js';
+import { hashTask, openTask } from './tasks/chunk-tasks.js';
 import { alone, type TaskOutcome, transferList } from './tasks/handover.js';
 import type {
-  CheckTask,
   HashResult,
   HashTask,
   IngestResult,
   IngestTask,
+  OpenResult,
   OpenTask,
   Parsed,
   ScanFileTask,
@@ -52,10 +53,8 @@ export interface WorkerPool {
   scanKept(task: ScanKeptTask): Promise<ScanKeptResult>;
   /** CORRUPT when a member does not have its SHA-256. */
   seal(task: SealTask): Promise<SealResult>;
-  /** Exactly the plaintext `[start, end)`. WRONG_KEY, CORRUPT, NOT_SUPPORTED. */
-  open(task: OpenTask): Promise<Uint8Array>;
-  /** The same bytes; CORRUPT when a member in them does not have its SHA-256. */
-  check(task: CheckTask): Promise<Uint8Array>;
+  /** Exactly the plaintext `[start, end)`, in the memory of `bytes`, which is used up. WRONG_KEY, CORRUPT, NOT_SUPPORTED. */
+  open(task: OpenTask): Promise<OpenResult>;
   hash(task: HashTask): Promise<HashResult>;
   /** Finishes what runs and waits, then ends the threads. Idempotent. */
   close(): Promise<void>;
@@ -117,25 +116,22 @@ class PiscinaPool implements WorkerPool {
     return this.#run<SealResult>('seal', { ...ownIdentity(task), plaintext, members }, [plaintext]);
   }
 
-  async open(task: OpenTask): Promise<Uint8Array> {
+  async open(task: OpenTask): Promise<OpenResult> {
     if (task.bytes.length < INLINE_BYTES_MAX) {
       this.#assertOpen();
       return openTask(task);
     }
     const bytes = alone(task.bytes);
-    const { chunkBytes, start, end } = task;
+    const { chunkBytes, start, end, members } = task;
     const commitment = Uint8Array.from(task.commitment);
     const identity = ownIdentity(task);
-    return await this.#run<Uint8Array>('open', { ...identity, commitment, chunkBytes, start, end, bytes }, [bytes]);
-  }
-
-  async check({ bytes: given, pack, members }: CheckTask): Promise<Uint8Array> {
-    if (given.length < INLINE_BYTES_MAX) {
-      this.#assertOpen();
-      return checkTask({ bytes: given, pack, members });
-    }
-    const bytes = alone(given);
-    return await this.#run<Uint8Array>('check', { bytes, pack, members }, [bytes]);
+    const opened = await this.#run<OpenResult>(
+      'open',
+      { ...identity, commitment, chunkBytes, start, end, members, bytes },
+      [bytes],
+    );
+    sole(opened.bytes);
+    return opened;
   }
 
   async hash(task: HashTask): Promise<HashResult> {

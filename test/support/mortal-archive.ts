@@ -231,7 +231,6 @@ function unending(pool: WorkerPool): WorkerPool {
     scanKept: (task) => pool.scanKept(task),
     seal: (task) => pool.seal(task),
     open: (task) => pool.open(task),
-    check: (task) => pool.check(task),
     hash: (task) => pool.hash(task),
     close: () => Promise.resolve(),
   };

@@ -14,12 +14,24 @@ const nowhere = (() => {
 /** Below this the collector does well enough. */
 const WORTH_IT_BYTES = 64 * 1024;
 
+/** Memory of which one view is all that anybody has, although it is a little longer: a chunk that was opened where it lay. */
+const soleViews = new WeakSet<ArrayBufferLike>();
+
+/** Says that who holds `bytes` holds all that is used of its memory. The same view. */
+export function sole(bytes: Uint8Array): Uint8Array {
+  soleViews.add(bytes.buffer);
+  return bytes;
+}
+
+/** Whether the memory of `bytes` is its own, so that it can be moved or freed: no slice of Node's pool, no part of a request. */
+export function isSole({ buffer, byteLength }: Uint8Array): boolean {
+  return buffer instanceof ArrayBuffer && (byteLength === buffer.byteLength || soleViews.has(buffer));
+}
+
 /**
  * Frees the memory behind `bytes`, whose length is 0 afterwards. Only for the last user of a buffer, and never while a system call or
  * socket may still read it: after a failed or abandoned write, leave it to the collector. Does nothing to a view of something larger.
  */
 export function releaseBuffer(bytes: Uint8Array): void {
-  const { buffer } = bytes;
-  if (!(buffer instanceof ArrayBuffer) || bytes.length < WORTH_IT_BYTES || bytes.length !== buffer.byteLength) return;
-  nowhere.postMessage(null, [buffer]);
+  if (bytes.length >= WORTH_IT_BYTES && isSole(bytes)) nowhere.postMessage(null, [bytes.buffer as ArrayBuffer]);
 }

@@ -4,6 +4,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { ArchiveError, invariant } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { CHUNK_BYTES, SEGMENT_BYTES } from '../core/limits.js';
+import { releaseBuffer } from '../core/release.js';
 import { KEY_BYTES } from './aead.js';
 import type { CipherSuite } from './cipher-suite.js';
 import { packIdBytes, packIdOf } from './pack-id.js';
@@ -100,9 +101,9 @@ export function sealChunk(options: ChunkIdentity & { readonly plaintext: Uint8Ar
 }
 
 /**
- * Exactly the plaintext `[start, end)`, from `bytes` = the object's range that `segmentSpan` names. WRONG_KEY when the
- * key is not the one that sealed it; CORRUPT when a tag does not fit or `bytes` has another length; NOT_SUPPORTED for an
- * unknown suite. The result is alone in its ArrayBuffer.
+ * Exactly the plaintext `[start, end)`, from `bytes` = the object's range that `segmentSpan` names. `bytes` is used up: the plaintext takes
+ * its place, segment by segment as each was authenticated, and the result is the beginning of the same memory. WRONG_KEY when the key is not the
+ * one that sealed it; CORRUPT when a tag does not fit or `bytes` has another length; NOT_SUPPORTED for an unknown suite.
  */
 export function openSegments(
   options: ChunkOpening & { readonly bytes: Uint8Array; readonly start: number; readonly end: number },
@@ -113,7 +114,6 @@ export function openSegments(
   if (bytes.length !== span.objectEnd - span.objectStart) {
     throw corrupt(options, `${bytes.length} bytes instead of ${span.objectEnd - span.objectStart}`);
   }
-  const plain = Buffer.allocUnsafeSlow(end - start);
   const lastSegment = segmentsOf(chunkBytes) - 1;
   const firstSegment = Math.floor(start / SEGMENT_BYTES);
   for (let segment = firstSegment; segment * SEGMENT_BYTES < end; segment++) {
@@ -126,12 +126,14 @@ export function openSegments(
     const piece = keys.suite.open({ key: keys.key, nonce, aad: keys.headerHash, text, tag });
     if (piece === undefined) throw corrupt(options, `segment ${segment} does not match its tag`);
     const cut = piece.subarray(Math.max(0, start - segmentStart), Math.min(length, end - segmentStart));
-    plain.set(cut, Math.max(0, segmentStart - start));
+    // Never past `from`: a segment is shorter than what it was sealed to.
+    bytes.set(cut, Math.max(0, segmentStart - start));
+    releaseBuffer(piece);
   }
-  return plain;
+  return bytes.subarray(0, end - start);
 }
 
-/** The whole plaintext of a whole object, header included. Errors as `openSegments`; CORRUPT also for a header that is not as expected. */
+/** The whole plaintext of a whole object, header included, which stays as it is. Errors as `openSegments`; CORRUPT also for a header that is not as expected. */
 export function openChunk(sealed: Uint8Array, expected: ChunkOpening): Uint8Array {
   const { chunkBytes } = expected;
   const keys = openingKeys(expected);
@@ -142,7 +144,12 @@ export function openChunk(sealed: Uint8Array, expected: ChunkOpening): Uint8Arra
   if (!header.equals(sealed.subarray(0, CHUNK_HEADER_BYTES))) {
     throw corrupt(expected, 'its header is not the one that belongs to it');
   }
-  return openSegments({ ...expected, bytes: sealed.subarray(CHUNK_HEADER_BYTES), start: 0, end: chunkBytes });
+  return openSegments({
+    ...expected,
+    bytes: Uint8Array.from(sealed.subarray(CHUNK_HEADER_BYTES)),
+    start: 0,
+    end: chunkBytes,
+  });
 }
 
 /**

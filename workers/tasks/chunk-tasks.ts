@@ -4,7 +4,7 @@ import { ArchiveError } from '../../tiering/core/errors.js';
 import { parseSha256, type Sha256 } from '../../tiering/core/ids.js';
 import { openSegments, sealChunk } from '../../tiering/format/chunk.js';
 import { chunkName } from '../../tiering/format/names.js';
-import type { CheckTask, HashResult, HashTask, MemberRange, OpenTask, SealResult, SealTask } from './types.js';
+import type { HashResult, HashTask, MemberRange, OpenResult, OpenTask, SealResult, SealTask } from './types.js';
 
 /** CORRUPT when a member does not have its SHA-256: damage is never sealed and sent on. */
 export function sealTask(task: SealTask): SealResult {
@@ -13,15 +13,10 @@ export function sealTask(task: SealTask): SealResult {
   return { sealed, name: chunkName(sha256Of(sealed)) };
 }
 
-/** CORRUPT when a member does not have its SHA-256. */
-export function checkTask({ bytes, members, pack }: CheckTask): Uint8Array {
-  checkMembers(bytes, members, `a piece of pack ${pack}`);
-  return bytes;
-}
-
 /** Errors as openSegments: WRONG_KEY, CORRUPT, NOT_SUPPORTED. */
-export function openTask(task: OpenTask): Uint8Array {
-  return openSegments(task);
+export function openTask(task: OpenTask): OpenResult {
+  const bytes = openSegments(task);
+  return { bytes, unlike: firstUnlike(bytes, task.members) ?? null };
 }
 
 export function hashTask(task: HashTask): HashResult {
@@ -29,10 +24,14 @@ export function hashTask(task: HashTask): HashResult {
 }
 
 function checkMembers(bytes: Uint8Array, members: readonly MemberRange[], where: string): void {
-  for (const { start, end, sha256 } of members) {
-    if (sha256Of(bytes.subarray(start, end)) === sha256) continue;
-    throw new ArchiveError('CORRUPT', `bytes [${start}, ${end}) of ${where} do not have the SHA-256 of their member`);
-  }
+  const unlike = firstUnlike(bytes, members);
+  if (unlike === undefined) return;
+  const { start, end } = unlike;
+  throw new ArchiveError('CORRUPT', `bytes [${start}, ${end}) of ${where} do not have the SHA-256 of their member`);
+}
+
+function firstUnlike(bytes: Uint8Array, members: readonly MemberRange[]): MemberRange | undefined {
+  return members.find(({ start, end, sha256 }) => sha256Of(bytes.subarray(start, end)) !== sha256);
 }
 
 function sha256Of(bytes: Uint8Array): Sha256 {

@@ -13,7 +13,6 @@ const entry: Record<string, Task> = {
   scanKept: async (task) => (await tasks).scanKept(task),
   seal: async (task) => (await tasks).seal(task),
   open: async (task) => (await tasks).open(task),
-  check: async (task) => (await tasks).check(task),
   hash: async (task) => (await tasks).hash(task),
 };
 

@@ -3,6 +3,7 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { DicomError } from '../../dicom/dicom-error.js';
 import { ArchiveError, codeOf } from '../../tiering/core/errors.js';
+import { isSole } from '../../tiering/core/release.js';
 import type { TaskFailure } from './types.js';
 
 /** What a worker answers: a result, or why there is none. */
@@ -15,8 +16,7 @@ export type TaskOutcome<T> =
  * request's other parts, Node's shared slab), and cloning one copies them.
  */
 export function alone(bytes: Uint8Array): Uint8Array {
-  const whole = bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength;
-  return whole ? bytes : Uint8Array.from(bytes);
+  return isSole(bytes) ? bytes : Uint8Array.from(bytes);
 }
 
 /** The memory to move with a value, each once. All of `parts` are `alone`. */

@@ -1,19 +1,10 @@
 // What runs in a worker thread: one exported function a task, each answering with its outcome as
 // data and its buffers moved.
 import { releaseBuffer } from '../../tiering/core/release.js';
-import { checkTask, hashTask, openTask, sealTask } from './chunk-tasks.js';
+import { hashTask, openTask, sealTask } from './chunk-tasks.js';
 import { ingestTask, scanFileTask, scanKeptTask } from './dicom-tasks.js';
 import { failureOf, handedOver } from './handover.js';
-import type {
-  CheckTask,
-  HashTask,
-  IngestTask,
-  OpenTask,
-  Parsed,
-  ScanFileTask,
-  ScanKeptTask,
-  SealTask,
-} from './types.js';
+import type { HashTask, IngestTask, OpenTask, Parsed, ScanFileTask, ScanKeptTask, SealTask } from './types.js';
 
 function answer<T>(work: () => T, buffersOf: (value: T) => readonly Uint8Array[]): unknown {
   try {
@@ -57,18 +48,9 @@ export function seal(task: SealTask): unknown {
 }
 
 export function open(task: OpenTask): unknown {
-  const answered = answer(
-    () => openTask(task),
-    (plain) => [plain],
-  );
-  releaseBuffer(task.bytes);
-  return answered;
-}
-
-export function check(task: CheckTask): unknown {
   return answer(
-    () => checkTask(task),
-    (bytes) => [bytes],
+    () => openTask(task),
+    ({ bytes }) => [bytes],
   );
 }
 

@@ -51,13 +51,6 @@ export interface MemberRange {
   readonly sha256: Sha256;
 }
 
-/** Check the SHA-256 of members in bytes of the pack; CORRUPT names the range of the first that differs. The bytes come back. */
-export interface CheckTask {
-  readonly bytes: Uint8Array;
-  readonly pack: PackId;
-  readonly members: readonly MemberRange[];
-}
-
 /** Seal one chunk; checks the SHA-256 of members that lie wholly inside of it first (CORRUPT names the member's range). */
 export interface SealTask {
   readonly plaintext: Uint8Array;
@@ -88,6 +81,14 @@ export interface OpenTask {
   readonly commitment: Uint8Array;
   readonly start: number;
   readonly end: number;
+  /** What to hash in the plaintext, by their place in it; none when the tags are enough. */
+  readonly members: readonly MemberRange[];
+}
+export interface OpenResult {
+  /** The plaintext, in the memory of what was given. */
+  readonly bytes: Uint8Array;
+  /** The first member that does not have its SHA-256. No error of the chunk: what is authentic and yet wrong was sealed so, and no other replica has it better. */
+  readonly unlike: MemberRange | null;
 }
 
 export interface HashTask {

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 import { ArchiveError } from '../../../tiering/core/errors.js';
 import { parseSha256 } from '../../../tiering/core/ids.js';
 import type { WorkerPool } from '../../../workers/pool.js';
-import { checkTask, hashTask, openTask, sealTask } from '../../../workers/tasks/chunk-tasks.js';
+import { hashTask, openTask, sealTask } from '../../../workers/tasks/chunk-tasks.js';
 import { ingestTask } from '../../../workers/tasks/dicom-tasks.js';
 import type { IngestResult, IngestTask, Parsed } from '../../../workers/tasks/types.js';
 import type { Life } from './life.js';
@@ -42,7 +42,6 @@ export function poolOf(life: Life, broken: () => boolean): WorkerPool {
     scanKept: tooLong,
     seal: (task) => run(() => sealTask(task)),
     open: (task) => run(() => openTask(task)),
-    check: (task) => run(() => checkTask(task)),
     hash: (task) => run(() => hashTask(task)),
     close: () => Promise.resolve(),
   };

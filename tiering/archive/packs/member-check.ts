@@ -63,6 +63,11 @@ export class MemberCheck {
     if (open !== undefined) throw this.#corrupt(open, 'ends before this member does');
   }
 
+  /** CORRUPT for a member that was hashed elsewhere. @param base where the bytes begin in the pack that `member` counts from. */
+  differs({ start, end, sha256 }: MemberRange, base = 0): ArchiveError {
+    return this.#corrupt({ start: base + start, end: base + end, sha256 }, 'has a member whose SHA-256 differs');
+  }
+
   async #absorb(bytes: Uint8Array): Promise<void> {
     this.#hash ??= createHash('sha256');
     for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
@@ -74,7 +79,7 @@ export class MemberCheck {
   #verify(member: MemberRange): void {
     const digest = (this.#hash ?? createHash('sha256')).digest('hex');
     this.#hash = null;
-    if (digest !== member.sha256) throw this.#corrupt(member, 'has a member whose SHA-256 differs');
+    if (digest !== member.sha256) throw this.differs(member);
   }
 
   #corrupt(member: MemberRange, what: string): ArchiveError {

@@ -1,5 +1,6 @@
 // Reads plaintext ranges of a sealed pack from the replicas, chunk by chunk, each from whichever
 // replica is best and not known to be bad there. Nothing leaves before its segment was authenticated (I3).
+import type { MemberRange, OpenResult } from '../../../workers/tasks/types.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { PackId, ReplicaName } from '../../core/ids.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
@@ -27,6 +28,16 @@ export async function readCold(
   end: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
+  return (await openCold(ctx, record, { start, end, members: [] }, signal)).bytes;
+}
+
+/** As `readCold`; `members` lie wholly in the range, by their place in it, and `unlike` is the first of them that does not have its SHA-256. */
+export async function openCold(
+  ctx: ArchiveContext,
+  record: Sealed,
+  { start, end, members }: { readonly start: number; readonly end: number; readonly members: readonly MemberRange[] },
+  signal?: AbortSignal,
+): Promise<OpenResult> {
   const { seal, number, chunk } = chunkAt(record, start);
   const base = number * CHUNK_BYTES;
   const within = { start: start - base, end: end - base };
@@ -46,6 +57,7 @@ export async function readCold(
         dekId: seal.dekId,
         salt: chunk.salt,
         commitment: chunk.commitment,
+        members,
         ...within,
       }),
     {

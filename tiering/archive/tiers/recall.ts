@@ -1,12 +1,13 @@
 // Recall: bring a cold pack back to a volume, as the very tar that it was. Read chunk by chunk from
 // the replicas, every member checked as it passes, nothing visible before the file is whole.
+import type { OpenResult } from '../../../workers/tasks/types.js';
 import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
 import { releaseBuffer } from '../../core/release.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { MemberCheck } from '../packs/member-check.js';
-import { chunkEnd, hasColdCopy, readCold } from '../reading/cold-reader.js';
+import { chunkEnd, hasColdCopy, openCold } from '../reading/cold-reader.js';
 
 /** Chunks read ahead of the one that is being written. */
 const CHUNKS_AHEAD = 3;
@@ -51,34 +52,33 @@ export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: Abort
   });
 }
 
-/** The pack's chunks in order; the members that lie wholly inside of one are checked. */
+/** The pack's chunks in order; the members that lie wholly inside of one were hashed where it was opened. */
 async function* chunksAhead(
   ctx: ArchiveContext,
   record: PackRecord,
   check: MemberCheck,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const ahead: Promise<Uint8Array>[] = [];
+  const ahead: { readonly start: number; readonly opened: Promise<OpenResult> }[] = [];
   let next = 0;
   const fill = () => {
     while (ahead.length < CHUNKS_AHEAD && next < record.bytes) {
-      const end = chunkEnd(record, next);
-      const members = check.innerMembers(next, end);
-      // Not while it is opened: what is authentic and yet wrong was sealed so, and no other replica has it better.
-      const chunk = readCold(ctx, record, next, end, signal).then((bytes) =>
-        ctx.pool.check({ bytes, pack: record.id, members }),
-      );
-      chunk.catch(() => undefined);
-      ahead.push(chunk);
-      next = end;
+      const start = next;
+      next = chunkEnd(record, start);
+      const opened = openCold(ctx, record, { start, end: next, members: check.innerMembers(start, next) }, signal);
+      opened.catch(() => undefined);
+      ahead.push({ start, opened });
     }
   };
   try {
     for (fill(); ahead.length > 0; fill()) {
-      const chunk = await ahead.shift();
-      if (chunk !== undefined) yield chunk;
+      const first = ahead.shift();
+      if (first === undefined) break;
+      const { bytes, unlike } = await first.opened;
+      if (unlike !== null) throw check.differs(unlike, first.start);
+      yield bytes;
     }
   } finally {
-    await Promise.allSettled(ahead);
+    await Promise.allSettled(ahead.map(({ opened }) => opened));
   }
 }
