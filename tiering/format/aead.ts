@@ -1,6 +1,7 @@
 // Suite 1: AES-256-GCM with keys by HKDF-SHA-256. A key that comes out of `derive` is used for one purpose; nonces are fixed by
 // the callers, which docs/format.md justifies.
 import { createCipheriv, createDecipheriv, createHash, hkdfSync } from 'node:crypto';
+import { releaseBuffer } from '../core/release.js';
 import type { CipherSuite } from './cipher-suite.js';
 
 /** Bytes of a KEK and of a DEK, whatever the suite. */
@@ -23,8 +24,9 @@ export const AES_256_GCM: CipherSuite = {
     cipher.setAAD(aad);
     const text = cipher.update(plain);
     target.set(text, at);
+    releaseBuffer(text);
     cipher.final();
-    target.set(cipher.getAuthTag(), at + text.length);
+    target.set(cipher.getAuthTag(), at + plain.length);
   },
 
   open({ key, nonce, aad, text, tag }) {

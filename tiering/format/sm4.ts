@@ -1,6 +1,7 @@
 // Suite 2: SM4-CTR (GB/T 32907) under HMAC-SM3 (GB/T 32905), encrypt then MAC, with keys by HKDF over SM3. For archives whose
 // ciphers must be the national ones; OpenSSL 3.0 has no SM4-GCM yet.
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { releaseBuffer } from '../core/release.js';
 import type { CipherSuite, SuiteMessage } from './cipher-suite.js';
 
 const CIPHER_KEY_BYTES = 16;
@@ -18,7 +19,8 @@ export const SM4_CTR_HMAC_SM3: CipherSuite = {
     const { key, nonce, plain } = message;
     const text = createCipheriv('sm4-ctr', key.subarray(0, CIPHER_KEY_BYTES), firstBlock(nonce)).update(plain);
     target.set(text, at);
-    target.set(tagOf(message, text), at + text.length);
+    target.set(tagOf(message, text), at + plain.length);
+    releaseBuffer(text);
   },
 
   open(message) {
