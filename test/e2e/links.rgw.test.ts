@@ -13,12 +13,13 @@ import { NarrowLink } from '../support/narrow-link.js';
 import { buildPart10 } from '../support/part10-builder.js';
 import { stow } from '../support/stow.js';
 import { TlsFront } from '../support/tls-front.js';
-import { allClouds, type CloudArchive, cloud, describeClouds, NAMES, warm } from './clouds-misbehave-rig.js';
+import { allClouds, type CloudArchive, cloud, describeClouds, isChunk, NAMES, warm } from './clouds-misbehave-rig.js';
 import { makeReplicas } from './gateway-clients.js';
 
 const KIB = 1024;
 const WAIT = { timeout: 60_000, interval: 50 };
 const BEHIND = [0, 1];
+const AWAY = ['unavailable', 'unavailable', 'available'];
 const PHANTOMS = [...phantomStudies({ seed: 31, studies: 5, slices: 2, shrink: 8 })];
 /** Small, and yet seconds on a line of 50 kB/s. */
 const STUDIES = [...new Set(PHANTOMS.map(({ study }) => study))].map((study) =>
@@ -125,6 +126,34 @@ function lines(): void {
       for (const [n, ms] of madeMs.entries()) expect(ms).toBeGreaterThan((madeMs[n - 1] ?? 0) - 500);
     }
   });
+
+  it('that fails again and again: what has been tried so often that its next try is minutes away is paid when the line is back', async () => {
+    const [study = []] = STUDIES;
+    const one = await warm({ policy: HASTY });
+    const failures = () => one.rig.events.filter(({ event }) => event === 'protect-failed').length;
+    const down = async () => {
+      await each((at) => cloud(at).misbehave({ name: 'down' }));
+      await expect.poll(async () => (await states(one)).replicas.map(({ state }) => state), WAIT).toEqual(AWAY);
+    };
+    try {
+      // Good enough for a look, and not for a chunk.
+      const bad = () =>
+        each((at) => cloud(at).misbehave({ name: 'cut-request', afterBytes: 1 }, { methods: ['PUT'], keys: isChunk }));
+      await bad();
+      await one.store(study);
+      // Each failure doubles the wait: 2 s at first, over two minutes now.
+      for (let flap = 1; flap <= 7; flap += 1) {
+        await expect.poll(failures, WAIT).toBeGreaterThanOrEqual(flap);
+        await down();
+        await allClouds().behave();
+        if (flap < 7) await bad();
+      }
+      await expect.poll(() => one.debts(), WAIT).toEqual([0, 0, 0]);
+      await one.expectEqual(study);
+    } finally {
+      await one.destroy();
+    }
+  }, 300_000);
 
   it('brown-out: 50 kB/s, slow but alive', async () => {
     const links = await narrow();

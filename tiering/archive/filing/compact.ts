@@ -45,7 +45,7 @@ export async function compactDuePacks(
       ctx.log({ level: 'info', event: 'compacted', pack });
     } catch (error) {
       signal.throwIfAborted();
-      retries.failed(pack);
+      retries.failed(pack, error);
       logFailure(ctx, 'compaction-failed', error, pack);
     }
   }

@@ -35,6 +35,7 @@ export async function fileDueStudies(
   let filed = 0;
   await forEachLimited(due, STUDIES_AT_ONCE, async ({ study }) => {
     signal?.throwIfAborted();
+    if (!retries.mayTry(study)) return;
     try {
       const moved = await fileStudy(ctx, study, signal, trayBytes < TRAYS_BYTES_MAX ? pace : undefined);
       if (moved > 0) filed += 1;
@@ -43,7 +44,7 @@ export async function fileDueStudies(
       else retries.failed(study);
     } catch (error) {
       signal?.throwIfAborted();
-      retries.failed(study);
+      retries.failed(study, error);
       logFailure(ctx, 'filing-failed', error);
     }
   });

@@ -2,6 +2,7 @@
 // recalls what was opened, probes volumes and replicas. The index says what ought to be and each round
 // makes it so; a mover holds no state that a kill could lose.
 import { setMaxListeners } from 'node:events';
+import type { Standby } from '../../cold/replicas/guarded-replica.js';
 import { hasCode } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
 import type { Volume } from '../../hot/volume.js';
@@ -15,7 +16,7 @@ import { goOnFilling } from '../fleet/fill.js';
 import type { Committer } from '../intake/committer.js';
 import { ByteRate } from '../pacing/byte-rate.js';
 import { Pace } from '../pacing/pace.js';
-import { Retries } from '../pacing/retries.js';
+import { Retries, type Standbys } from '../pacing/retries.js';
 import { collectGarbage } from '../recovery/garbage.js';
 import { repair } from '../recovery/repair.js';
 import { scrub } from '../recovery/scrub.js';
@@ -24,7 +25,8 @@ import type { EmptyPacks } from '../removal/empty-packs.js';
 import { readLateDeletes } from '../removal/provisional.js';
 import { payTombstones } from '../removal/send-tombstones.js';
 import { evictPack } from './evict.js';
-import { protectPack, reachable } from './protect.js';
+import { reachable } from './protect.js';
+import { protectDue } from './protect-due.js';
 import { recallPack } from './recall.js';
 import { refill } from './refill.js';
 
@@ -35,8 +37,6 @@ const UPKEEP_MS = 60_000;
 /** The index is looked through so long after a start, and then once a day. */
 const CHECK_AFTER_MS = 10_000;
 const CHECK_EVERY_MS = 24 * 3_600_000;
-/** Packs a protect round takes before it looks at everything else again. */
-const PROTECT_ROUND = 50;
 
 export class Movers {
   readonly #ctx: ArchiveContext;
@@ -54,7 +54,7 @@ export class Movers {
     // Every loop and what it runs listens to it: more than the ten that Node takes for a leak.
     setMaxListeners(0, this.#stop.signal);
     this.#emptyPacks = emptyPacks;
-    this.#retries = new Retries(ctx.clock);
+    this.#retries = new Retries(ctx.clock, () => standbysOf(ctx));
     // While arrivals are coming in, the background leaves them most of the machine.
     this.#pace = new Pace(
       ctx.clock,
@@ -140,7 +140,7 @@ export class Movers {
       if (!failed.has(name)) this.#retries.succeeded(name);
     }
     for (const [replica, error] of failed) {
-      this.#retries.failed(replica);
+      this.#retries.failed(replica, error);
       logFailure(this.#ctx, 'tell-deletes-failed', error);
     }
     await readLateDeletes(this.#ctx, signal);
@@ -180,33 +180,10 @@ export class Movers {
   }
 }
 
-async function protectDue(
-  ctx: ArchiveContext,
-  retries: Retries,
-  { signal, pace, rate }: { readonly signal: AbortSignal; readonly pace: Pace; readonly rate: ByteRate },
-): Promise<void> {
-  const up = reachable(ctx).filter((name) => !ctx.fleet.isFilling(name));
-  if (up.length === 0) return;
-  const createdBeforeMs = ctx.clock.nowMs() - ctx.policy.protectAfterMs;
-  const due: PackId[] = [];
-  for await (const record of ctx.index.packs({ kind: 'pack', lackingOn: up, createdBeforeMs })) {
-    // What lies only on a volume that is away waits for it: the status says so, once, and not the log every second.
-    const away = record.volume !== null && ctx.volumes.readable(record.volume) === null;
-    if ((away && record.placements.length === 0) || record.liveInstances === 0 || !retries.mayTry(record.id)) continue;
-    due.push(record.id);
-    if (due.length >= PROTECT_ROUND) break;
-  }
-  for (const id of due) {
-    signal.throwIfAborted();
-    try {
-      await protectPack(ctx, id, { signal, pace, rate });
-      retries.succeeded(id);
-    } catch (error) {
-      signal.throwIfAborted();
-      retries.failed(id);
-      logFailure(ctx, 'protect-failed', error, id);
-    }
-  }
+/** Whoever a mover may have to wait for; a volume may have the name of a replica. */
+function standbysOf(ctx: ArchiveContext): Standbys {
+  const volumes = [...ctx.volumes.standbys()].map(([name, standby]) => [`volume ${name}`, standby] as const);
+  return new Map<string, Standby>([...ctx.replicas.standbys(), ...volumes]);
 }
 
 /** Above its high water mark a volume gives up proven packs, longest unopened first, down to the low mark. */

@@ -30,6 +30,7 @@ export async function refill(ctx: ArchiveContext, retries: Retries, pace: Pace, 
   }
   for (const { id, bytes, isProtected } of wanted) {
     signal.throwIfAborted();
+    if (!retries.mayTry(id)) continue;
     const room = await roomBelowLowWater(ctx);
     if (room === null) return;
     try {
@@ -41,7 +42,7 @@ export async function refill(ctx: ArchiveContext, retries: Retries, pace: Pace, 
       retries.succeeded(id);
     } catch (error) {
       signal.throwIfAborted();
-      retries.failed(id);
+      retries.failed(id, error);
       if (!hasCode(error, 'NOT_FOUND')) logFailure(ctx, 'refill-failed', error, id);
     }
   }

@@ -72,6 +72,7 @@ export class Member {
   #told: VolumeState | null = null;
   /** When it was last found to have failed; at first, when this began. */
   #awaySinceMs: number;
+  #returns = 0;
 
   constructor(source: VolumeSource, hooks: VolumeHooks) {
     this.name = source.name;
@@ -88,6 +89,11 @@ export class Member {
 
   get usage(): VolumeUsage | null {
     return this.#usage;
+  }
+
+  /** How often it was taken back in. */
+  get returns(): number {
+    return this.#returns;
   }
 
   /** The probe that is under way. */
@@ -291,6 +297,7 @@ export class Member {
     await this.#hooks.onReturn(volume, { how, sinceMs: this.#awaySinceMs });
     this.#usage = await volume.usage();
     this.#volume = volume;
+    this.#returns += 1;
     this.#serves();
   }
 

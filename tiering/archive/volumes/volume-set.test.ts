@@ -104,9 +104,12 @@ describe('a volume that fails again and again', () => {
   it('is trusted later each time, and told of once for each change', async () => {
     const probes: number[] = [];
     for (let n = 0; n < 4; n += 1) {
+      // Who waits for it is told of each return, and of no other change.
+      expect(set.standbys().get(A)).toEqual({ state: 'well', returns: n });
       disks.a.setFault(() => 'UNAVAILABLE');
       set.report(A, new ArchiveError('UNAVAILABLE', 'EIO'));
       await set.settled(A);
+      expect(set.standbys().get(A)).toEqual({ state: 'away', returns: n });
       for (let more = 0; more < 3; more += 1) await set.probe();
       disks.a.setFault(undefined);
       let needed = 0;

@@ -1,5 +1,6 @@
 // The hot tier as a whole: which volumes there are, which of them may be read, and where new bytes go (DESIGN section 9). How one of them
 // does is member.ts.
+import type { Standby } from '../../cold/replicas/guarded-replica.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { VolumeName } from '../../core/ids.js';
 import { PACK_BYTES_MAX, VOLUME_RESERVE_SHARE } from '../../core/limits.js';
@@ -150,6 +151,13 @@ export class VolumeSet {
 
   state(): readonly VolumeView[] {
     return this.#members.map((member) => member.view());
+  }
+
+  /** Whether each can be waited for. */
+  standbys(): ReadonlyMap<VolumeName, Standby> {
+    return new Map(
+      this.#members.map(({ name, health, returns }) => [name, { state: health.writable ? 'well' : 'away', returns }]),
+    );
   }
 
   async close(): Promise<void> {

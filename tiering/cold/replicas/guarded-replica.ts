@@ -29,6 +29,14 @@ export interface ReplicaState {
   readonly unavailableSinceMs: number | null;
 }
 
+/** What is known of a replica or a volume, for those who wait for it. */
+export interface Standby {
+  /** `ailing`: it answers, and yet the last write failed. */
+  readonly state: 'well' | 'ailing' | 'away';
+  /** How often it was seen to come back after it had been seen to be away. */
+  readonly returns: number;
+}
+
 /** Codes that are an answer, if not the one hoped for: the replica is well. */
 const ANSWERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ...(['ABSENT', 'CORRUPT', 'CONFLICT', 'FULL', 'LIMIT', 'INVALID', 'NOT_SUPPORTED', 'FORBIDDEN'] as const),
@@ -54,6 +62,9 @@ export class GuardedReplica implements ObjectStore {
   #unavailableSinceMs: number | null;
   /** Why the last write failed, until one works: a link may be good enough for a look and not for a chunk. */
   #writeFailure: string | null = null;
+  /** Whether the last look at it failed. */
+  #wasAway = false;
+  #returns = 0;
 
   constructor(name: ReplicaName, store: ObjectStore, options: GuardOptions) {
     this.name = name;
@@ -81,6 +92,11 @@ export class GuardedReplica implements ObjectStore {
       latencyMs: mean === null ? null : Math.round(mean * 10) / 10,
       unavailableSinceMs: this.available ? null : this.#unavailableSinceMs,
     };
+  }
+
+  get standby(): Standby {
+    const answers = this.#writeFailure === null ? 'well' : 'ailing';
+    return { state: this.available ? answers : 'away', returns: this.#returns };
   }
 
   #lacks(): string | null {
@@ -282,11 +298,14 @@ export class GuardedReplica implements ObjectStore {
         this.#closing.signal,
       );
       this.#verifiedMs = clock.monotonicMs();
+      if (this.#wasAway) this.#returns += 1;
+      this.#wasAway = false;
       this.#detail = null;
       this.#unavailableSinceMs = null;
       this.#breaker.close();
     } catch (error) {
       this.#verifiedMs = undefined;
+      this.#wasAway = true;
       this.#away(error);
       this.#breaker.trip(clock.monotonicMs(), this.#share());
       throw hasCode(error, 'UNAVAILABLE') ? error : new ArchiveError('UNAVAILABLE', messageOf(error), { cause: error });

@@ -9,7 +9,7 @@ import { HEDGE_MS_MAX, HEDGE_MS_MIN } from '../limits.js';
 import type { ObjectStore, PutOptions } from '../object-store.js';
 import { ComposedStore } from './composed-store.js';
 import { firstGood } from './first-good.js';
-import { GuardedReplica, type ReplicaState } from './guarded-replica.js';
+import { GuardedReplica, type ReplicaState, type Standby } from './guarded-replica.js';
 import { SMALL_READ_BYTES_MAX, type Work } from './latency.js';
 import { type Member, PlacementRule } from './placement-rule.js';
 import { type PutResults, putQuorum } from './quorum-put.js';
@@ -182,6 +182,11 @@ export class ReplicaSet {
 
   state(): readonly ReplicaState[] {
     return this.#guards.map((replica) => replica.state());
+  }
+
+  /** Whether each can be waited for. Cheap: asked for every item that waits. */
+  standbys(): ReadonlyMap<ReplicaName, Standby> {
+    return new Map(this.#guards.map(({ name, standby }) => [name, standby]));
   }
 
   /** Looks at every identity again, also of those whose breaker is open. Rejects only when the signal fires. */
