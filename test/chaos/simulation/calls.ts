@@ -161,7 +161,10 @@ export class Calls {
     // While a rebuilt index does not have everything, what it lacks is taken for new.
     if (outcome.status === 'stored' && !before.has(null) && !provisional)
       watchman.broken(`I1: ${sop} was stored and is taken for new`);
+    // Of two that were taken for new while a volume was away, the first that arrived is the one once it is back.
+    const both = provisional && before.has(other) && outcome.status === 'stored';
     model.is(sop, version);
+    if (both) model.maybe(sop, other);
   }
 
   async #delete(study: readonly Sample[], instance: number | null): Promise<void> {
@@ -269,7 +272,9 @@ export class Calls {
         watchman.broken(`I2: ${record.sop} is given with content that it does not have`);
     } else if ('error' in result) {
       const code = codeOf(result.error);
-      const excused = EXCUSES.has(code) || code === 'CORRUPT' || (code === 'NOT_FOUND' && !quiet);
+      // A row that a power cut took is not there before its volume was read again.
+      const unknown = code === 'NOT_FOUND' && (!quiet || this.#world.provisional);
+      const excused = EXCUSES.has(code) || code === 'CORRUPT' || unknown;
       if (strict || !excused) watchman.broken(`I7: ${record.sop} cannot be read: ${code}: ${String(result.error)}`);
     }
   }

@@ -123,6 +123,66 @@ describe('regressions that histories have found', () => {
     expect(await broken(all.slice(0, 4))).toEqual([]);
   }, 60_000);
 
+  it('a byte between the images of a hot pack that changes keeps no replica waiting for the pack (seed 101072)', async () => {
+    const all = plans((calls) => [
+      store,
+      { do: 'cloud', at: 2, fault: 'refusing', ms: 60_000 },
+      { do: 'migrate', study: 0, keepHot: true, await: true },
+      // Near the end of the file, where the tar ends.
+      { do: 'harm-file', pick: (2 ** 24 - calls * 16) * 256 },
+    ]);
+    const three = all.slice(0, 6).map((plan) => ({ ...plan, world: { ...plan.world, clouds: 3 } }));
+    expect(await broken(three)).toEqual([]);
+  }, 60_000);
+
+  it('what a killed process committed is on the disk before a replica is told of it (seed 103260)', async () => {
+    const all = plans((calls, undone) => [
+      store,
+      { do: 'disk', at: 0, fault: 'gone', ms: 5 * 60_000 },
+      { do: 'wait', ms: 2_000 },
+      { do: 'die', how: 'kill', calls, undone },
+      { do: 'hold', study: 0, await: true },
+      { do: 'wait', ms: 30_000 },
+      { do: 'die', how: 'power', calls: 1, undone: true },
+      { ...store, study: 1 },
+    ]);
+    expect(await broken(all)).toEqual([]);
+  }, 60_000);
+
+  it('a chunk of a pack that is deleted while it is sealed leaves the replicas, whatever is cut (seed 103508)', async () => {
+    const all = [5, 10].flatMap((ms) =>
+      [18, 19, 20, 21, 22, 23].map(
+        (calls): Plan => ({
+          seed: 3,
+          world: { ...world, seed: 3 },
+          steps: [
+            store,
+            { do: 'die', how: 'power', calls, undone: false },
+            { do: 'migrate', study: 0, keepHot: false, await: false },
+            { do: 'wait', ms },
+            { do: 'delete', study: 0, instance: null, await: true },
+          ],
+        }),
+      ),
+    );
+    expect(await broken(all)).toEqual([]);
+    let named = false;
+    const hasty: Decorators = {
+      index: (one) =>
+        but(one, {
+          nameChunk: async (...chunk) => {
+            await one.nameChunk(...chunk);
+            named = true;
+          },
+          commitDurable: async () => {
+            if (!named) await one.commitDurable();
+            named = false;
+          },
+        }),
+    };
+    expect(await broken(all, hasty)).not.toEqual([]);
+  }, 60_000);
+
   it('a rebuild that read no deletes would be found', async () => {
     const [plan] = plans(() => [
       store,

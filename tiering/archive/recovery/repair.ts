@@ -9,6 +9,7 @@ import type { ChunkException, PackRecord } from '../../index/index.js';
 import type { JobFailure, JobOptions, RepairReport } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { jobFailure } from '../failures.js';
+import { sealChunk } from '../packs/seal-chunk.js';
 import { readPackWhole } from '../reading/pack-reader.js';
 import { payTombstones } from '../removal/send-tombstones.js';
 import { proveObject, putProven } from '../tiers/proof.js';
@@ -183,18 +184,8 @@ async function goodBytes(
     if (record.hot !== 'present' || record.seal === null || sealed === undefined) throw error;
     const start = chunk * CHUNK_BYTES;
     const plaintext = await readPackWhole(ctx, record.id, start, start + sealed.bytes, signal);
-    const again = await ctx.pool.seal({
-      plaintext,
-      pack: record.id,
-      chunk,
-      suite: record.seal.suite,
-      dek: await ctx.catalog.dek(record.id, record.seal),
-      dekId: record.seal.dekId,
-      salt: sealed.salt,
-      members: [],
-    });
-    if (again.name !== name)
-      throw new ArchiveError('CORRUPT', `the hot copy of pack ${record.id} seals chunk ${chunk} to another name`);
+    const again = await sealChunk(ctx, { id: record.id, seal: record.seal }, { chunk, plaintext, members: [] });
+    if (again.changed !== null) throw again.changed;
     return again.sealed;
   }
 }

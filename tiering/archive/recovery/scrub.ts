@@ -200,7 +200,10 @@ async function scrubVolume(
     const onBytes = (bytes: number) => {
       tally.bytes += bytes;
     };
-    await checkHotCopy(ctx, volume, record, { rate, signal, onBytes });
+    const changed = await checkHotCopy(ctx, volume, record, { rate, signal, onBytes });
+    // Every image of it is whole: it stays until a replica was seen to have all of it.
+    if (changed !== null)
+      await hotDamage(ctx, record, tally, 'corrupt', changed.message, isWholeElsewhere(ctx, record, tally));
   } catch (error) {
     if (hasCode(error, 'ABSENT')) await hotDamage(ctx, record, tally, 'missing', 'the file is not on the volume');
     else if (hasCode(error, 'CORRUPT')) await hotDamage(ctx, record, tally, 'corrupt', error.message);
@@ -219,12 +222,22 @@ async function hotDamage(
   tally: ScrubState,
   fault: 'missing' | 'corrupt',
   detail: string,
+  mayGo = record.placements.length > 0,
 ): Promise<void> {
   const { volume } = record;
   // Evicted or removed since the record was read: that it is not there is as it should be.
   const now = await ctx.index.pack(record.id);
   if (volume === null || now?.hot !== 'present' || now.volume !== volume) return;
   tally.found({ where: volume, item: record.id, fault, detail });
-  if (record.placements.length === 0 && fault === 'corrupt') return;
+  if (!mayGo && fault === 'corrupt') return;
   await ctx.catalog.change(record.id, (index) => index.setHot(record.id, 'missing', volume));
+}
+
+/** Of every chunk some replica that answered in this pass has a copy that was found good. */
+function isWholeElsewhere(ctx: ArchiveContext, { id, seal, placements }: PackRecord, tally: ScrubState): boolean {
+  const asked = placements.filter(
+    ({ replica }) => ctx.replicas.names.includes(replica) && !tally.unavailable.has(replica),
+  );
+  const good = (chunk: number) => asked.some(({ replica }) => !ctx.damage.of(id, chunk).has(replica));
+  return seal?.chunks.every(({ name }, chunk) => name !== null && good(chunk)) ?? false;
 }

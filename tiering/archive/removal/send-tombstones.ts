@@ -61,13 +61,14 @@ export async function payTombstones(
   return { paid, bytes, failed };
 }
 
-/** Brings one to one replica. */
+/** Brings one to one replica. Its row is made durable first: who wrote it may have been killed before that, and from a tray it would be sealed under another name. */
 export async function payTombstone(
   ctx: ArchiveContext,
   record: StoredTombstone,
   replica: ReplicaName,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  await ctx.index.commitDurable();
   await ctx.replicas.store(replica).put(record.name, record.object, { sha256: hashIn(record.name), signal });
   await ctx.index.setTombstonePlacement(record.name, replica);
 }

@@ -1,9 +1,10 @@
 // Recall: bring a cold pack back to a volume, as the very tar that it was. Read chunk by chunk from
 // the replicas, every member checked as it passes, nothing visible before the file is whole.
-import type { OpenResult } from '../../../workers/tasks/types.js';
-import { ArchiveError, codeOf } from '../../core/errors.js';
+import type { MemberRange, OpenResult } from '../../../workers/tasks/types.js';
+import { ArchiveError, codeOf, hasCode } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
 import { releaseBuffer } from '../../core/release.js';
+import type { PackRef, Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { MemberCheck } from '../packs/member-check.js';
@@ -28,18 +29,14 @@ export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: Abort
         ? new ArchiveError('FULL', `no volume has room for the ${record.bytes} bytes of pack ${id}`)
         : new ArchiveError('UNAVAILABLE', 'no volume is available to recall to');
     }
-    // What a failed recall or a damaged copy left under this name goes first.
-    await volume.remove({ id, kind: record.kind });
+    const ref = { id, kind: record.kind };
+    const { members } = await ctx.index.packContents(id);
+    // A copy that was given up, or left by a recall that failed, may be all that is left of some image: it goes when the replicas have proven to have all.
+    if (await liesOn(volume, ref)) await readThrough(ctx, record, members, signal);
+    await volume.remove(ref);
     const writer = await volume.createPack(id, record.bytes);
     try {
-      const { members } = await ctx.index.packContents(id);
-      const check = new MemberCheck(id, members);
-      for await (const bytes of chunksAhead(ctx, record, check, signal)) {
-        await check.update(bytes, { skipInner: true });
-        await writer.append([bytes]);
-        releaseBuffer(bytes);
-      }
-      check.finish();
+      await readThrough(ctx, record, members, signal, (bytes) => writer.append([bytes]));
       await writer.commit();
     } catch (error) {
       if (codeOf(error) === 'FULL') ctx.volumes.report(volume.name, error);
@@ -50,6 +47,33 @@ export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: Abort
     await ctx.catalog.change(id, (index) => index.setHot(id, 'present', volume.name));
     return record.bytes;
   });
+}
+
+async function liesOn(volume: Volume, ref: PackRef): Promise<boolean> {
+  try {
+    await volume.size(ref);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ABSENT')) return false;
+    throw error;
+  }
+}
+
+/** All of the pack's bytes in order, which `take` may have until it resolves. CORRUPT when a member is not what was acknowledged. */
+async function readThrough(
+  ctx: ArchiveContext,
+  record: PackRecord,
+  members: readonly MemberRange[],
+  signal: AbortSignal | undefined,
+  take?: (bytes: Uint8Array) => Promise<unknown>,
+): Promise<void> {
+  const check = new MemberCheck(record.id, members);
+  for await (const bytes of chunksAhead(ctx, record, check, signal)) {
+    await check.update(bytes, { skipInner: true });
+    await take?.(bytes);
+    releaseBuffer(bytes);
+  }
+  check.finish();
 }
 
 /** The pack's chunks in order; the members that lie wholly inside of one were hashed where it was opened. */

@@ -11,6 +11,7 @@ import type { ArchiveContext } from '../context.js';
 import type { ByteRate } from '../pacing/byte-rate.js';
 import { atPace, type Pace } from '../pacing/pace.js';
 import { MemberCheck } from '../packs/member-check.js';
+import { sealChunk } from '../packs/seal-chunk.js';
 import { noteFault, poorReplicas } from '../reading/cold-reader.js';
 import { readPackWhole } from '../reading/pack-reader.js';
 import { proveObject, putProven } from './proof.js';
@@ -69,7 +70,10 @@ export class Targets {
   }
 }
 
-/** Every chunk of the pack, proven on each target that is left. Rejects when it cannot be read or no target is left. */
+/**
+ * Every chunk of the pack, proven on each target that is left. A hot copy that is not what was sealed is given up once the chunks came from replicas
+ * that have them. Rejects when it cannot be read or no target is left.
+ */
 export async function sendChunks(
   ctx: ArchiveContext,
   { record, seal, members }: Sendable,
@@ -79,8 +83,8 @@ export async function sendChunks(
   const { id } = record;
   const inIndex = async (chunk: number, name: ObjectKey) => {
     await ctx.catalog.change(id, (index) => index.nameChunk(id, chunk, name));
-    // Where nothing lives in the pack yet (compaction), a power cut ends in dropping it, not in sealing it again to the same name.
-    if (record.liveInstances === 0) await ctx.index.commitDurable();
+    // The pack may be emptied before a power cut and dropped after it: then nobody would seal it again to learn its name.
+    await ctx.index.commitDurable();
   };
   const keepName = named ?? inIndex;
   const width = pace === undefined ? CHUNKS_AT_ONCE : PACED_CHUNKS_AT_ONCE;
@@ -93,18 +97,25 @@ export async function sendChunks(
       },
       signal,
     );
-  const sealed = hasHotCopy(ctx, record) ? null : namedChunks(seal);
-  if (sealed !== null && record.placements.length > 0) {
-    await forEachLimited(sealed.entries(), width, ([number, name]) =>
+  const onReplicas = record.placements.length > 0 ? namedChunks(seal) : null;
+  const copyAll = (names: readonly ObjectKey[]) =>
+    forEachLimited(names.entries(), width, ([number, name]) =>
       send(() => copySealed(ctx, record, number, name, targets, signal)),
     );
-    return;
-  }
+  if (onReplicas !== null && !hasHotCopy(ctx, record)) return copyAll(onReplicas);
   const check = new MemberCheck(record.id, members);
-  await forEachLimited(plaintexts(ctx, record, check, signal), width, (plaintext) =>
-    send(() => sealChunk(ctx, { record, seal, keepName }, plaintext, targets, signal)),
-  );
-  check.finish();
+  try {
+    await forEachLimited(plaintexts(ctx, record, check, signal), width, (plaintext) =>
+      send(() => sealAndPut(ctx, { record, seal, keepName }, plaintext, targets, signal)),
+    );
+    check.finish();
+  } catch (error) {
+    // Of a target that reads back other bytes the hot copy is not to blame.
+    if (onReplicas === null || !hasCode(error, 'CORRUPT') || targets.left.length === 0) throw error;
+    ctx.log({ level: 'error', event: 'hot-damage', pack: id, detail: error.message });
+    await copyAll(onReplicas);
+    await ctx.catalog.change(id, (index) => index.setHot(id, 'missing', record.volume));
+  }
 }
 
 function hasHotCopy(ctx: ArchiveContext, { hot, volume }: PackRecord): boolean {
@@ -140,32 +151,17 @@ async function copySealed(
 }
 
 /** Seals one chunk and puts it, proven, on every target that is left. Resolves with its length. */
-async function sealChunk(
+async function sealAndPut(
   ctx: ArchiveContext,
   { record, seal, keepName }: Pick<Sendable, 'record' | 'seal'> & { keepName: NonNullable<SendOptions['named']> },
   { number, plaintext, inner }: PlainChunk,
   targets: Targets,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const chunk = seal.chunks[number];
-  if (chunk === undefined) throw new ArchiveError('INTERNAL', `pack ${record.id} has no chunk ${number}`);
-  const { sealed, name } = await ctx.pool.seal({
-    plaintext,
-    pack: record.id,
-    chunk: number,
-    suite: seal.suite,
-    dek: await ctx.catalog.dek(record.id, seal),
-    dekId: seal.dekId,
-    salt: chunk.salt,
-    members: inner,
-  });
-  if (chunk.name !== null && chunk.name !== name) {
-    throw new ArchiveError(
-      'CORRUPT',
-      `chunk ${number} of pack ${record.id} seals to another name than before: its bytes changed`,
-    );
-  }
-  if (chunk.name === null) await keepName(number, name);
+  const one = { chunk: number, plaintext, members: inner };
+  const { sealed, name, changed } = await sealChunk(ctx, { id: record.id, seal }, one);
+  if (changed !== null) throw changed;
+  if (seal.chunks[number]?.name === null) await keepName(number, name);
   const { length } = sealed;
   const before = targets.left.length;
   await targets.each((replica) => putProven(ctx, replica, name, sealed, signal));
