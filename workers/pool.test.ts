@@ -213,6 +213,32 @@ describe('a worker pool under stress', () => {
     expect(outcomes).toEqual(['done', 'done', 'done', 'done', refused, refused]);
   });
 
+  it('refuses no instance that comes in, however many do and whatever else waits, and they keep nothing else out', async () => {
+    const pool = start({ threads: 1, waitingMax: 4 });
+    const { bytes } = phantomCt({ seed: 1, index: 0, rows: 32, columns: 32 });
+    const instances = Array.from({ length: 500 }, () => pool.ingest({ bytes: Uint8Array.from(bytes) }));
+    const others: Promise<unknown>[] = [];
+    for (let n = 0; n < 20; n += 1) {
+      others.push(pool.hash({ bytes: new Uint8Array(MiB) }), pool.hash({ bytes: new Uint8Array(MiB) }));
+      await Promise.all(others.slice(-2));
+    }
+    const left = pool.pending;
+    expect((await Promise.all(instances)).every(({ parsed }) => parsed.ok)).toBe(true);
+    expect(left, 'the others did not wait behind all of them').toBeGreaterThan(0);
+  });
+
+  it('finds without a thread that what is shorter than a preamble is no instance', async () => {
+    const pool = start({ threads: 1, taskTimeoutMs: 60_000 });
+    const long = pool.hash({ bytes: new Uint8Array(256 * MiB) });
+    for (const length of [0, 1, 131]) {
+      const { parsed, sha256: found } = await pool.ingest({ bytes: new Uint8Array(length) });
+      expect(parsed).toMatchObject({ ok: false, failure: { code: expect.any(String) as string } });
+      expect(found).toBe(sha256(new Uint8Array(length)));
+    }
+    expect(pool.pending).toBe(1);
+    await long;
+  });
+
   it('a task that outgrows its heap fails alone', async () => {
     const pool = start({ threads: 1, heapMb: 24 });
     // A million frames: objects far beyond that heap, out of 10 MB of file.

@@ -7,6 +7,7 @@ import { ArchiveError } from '../tiering/core/errors.js';
 import { Semaphore, withDeadline } from '../tiering/core/queues.js';
 import { sole } from '../tiering/core/release.js';
 import { hashTask, openTask } from './tasks/chunk-tasks.js';
+import { ingestTask } from './tasks/dicom-tasks.js';
 import { alone, type TaskOutcome, transferList } from './tasks/handover.js';
 import type {
   HashResult,
@@ -29,7 +30,7 @@ export interface WorkerPoolOptions {
   readonly threads?: number;
   /** Wall clock of one task, from when a thread is free for it. Default 30 s. */
   readonly taskTimeoutMs?: number;
-  /** Tasks that may wait for a thread; one more is refused. Default 512. */
+  /** Tasks that may wait for a thread; one more is refused. Default 512. Of instances that come in only a few at a time are among them. */
   readonly waitingMax?: number;
   /** JavaScript heap of one thread in MiB; buffers do not count. Default 512. */
   readonly heapMb?: number;
@@ -63,6 +64,13 @@ export interface WorkerPool {
 /** Below this the way to a thread and back costs more than the work. */
 const INLINE_BYTES_MAX = 256 * 1024;
 
+/** Preamble and prefix of PS3.10 7.1: what is shorter is no instance, and need not be sent to a thread to find that. */
+const INSTANCE_BYTES_MIN = 132;
+/** Instances that may wait for their turn: twice what the ingest budget lets in. They wait beside the other tasks, so that neither keeps the other out. */
+const INGEST_WAITING_MAX = 1_024;
+/** Instances of each thread among the tasks that wait for one: enough that no thread is ever idle. */
+const INGEST_PER_THREAD = 2;
+
 /** Starts the threads at once. */
 export function createWorkerPool(options: WorkerPoolOptions = {}): WorkerPool {
   return new PiscinaPool(options);
@@ -73,6 +81,7 @@ class PiscinaPool implements WorkerPool {
   readonly #piscina: Piscina<unknown, TaskOutcome<unknown>>;
   /** A task is handed over only when a thread is free, so that its time limit does not count the waiting. */
   readonly #slots: Semaphore;
+  readonly #ingests: Semaphore;
   readonly #taskTimeoutMs: number;
   #pending = 0;
   #closing: Promise<void> | undefined;
@@ -81,6 +90,7 @@ class PiscinaPool implements WorkerPool {
     this.threads = options.threads ?? Math.max(2, availableParallelism() - 1);
     this.#taskTimeoutMs = options.taskTimeoutMs ?? 30_000;
     this.#slots = new Semaphore(this.threads, options.waitingMax ?? 512);
+    this.#ingests = new Semaphore(this.threads * INGEST_PER_THREAD, INGEST_WAITING_MAX);
     this.#piscina = new Piscina({
       filename: fileURLToPath(new URL('./tasks/entry.cjs', import.meta.url)),
       minThreads: this.threads,
@@ -96,9 +106,11 @@ class PiscinaPool implements WorkerPool {
     return this.#pending;
   }
 
-  ingest(task: IngestTask): Promise<IngestResult> {
+  async ingest(task: IngestTask): Promise<IngestResult> {
+    this.#assertOpen();
+    if (task.bytes.length < INSTANCE_BYTES_MIN) return ingestTask(task);
     const bytes = alone(task.bytes);
-    return this.#run<IngestResult>('ingest', { bytes }, [bytes]);
+    return this.#run<IngestResult>('ingest', { bytes }, [bytes], this.#ingests);
   }
 
   scanFile(task: ScanFileTask): Promise<Parsed> {
@@ -154,15 +166,18 @@ class PiscinaPool implements WorkerPool {
     await this.#piscina.destroy();
   }
 
-  async #run<T>(name: string, task: object, parts: readonly Uint8Array[]): Promise<T> {
+  /** @param lane where it waits before it waits for a thread. */
+  async #run<T>(name: string, task: object, parts: readonly Uint8Array[], lane?: Semaphore): Promise<T> {
     this.#assertOpen();
     this.#pending += 1;
-    try {
-      const outcome = await this.#slots.run(() =>
+    const inThread = () =>
+      this.#slots.run(() =>
         withDeadline(this.#taskTimeoutMs, `worker task ${name}`, (signal) =>
           this.#piscina.run(task, { name, signal, transferList: transferList(parts) }),
         ),
       );
+    try {
+      const outcome = await (lane === undefined ? inThread() : lane.run(inThread));
       if (outcome.ok) return outcome.value as T;
       throw new ArchiveError(outcome.failure.code, outcome.failure.message);
     } catch (error) {

@@ -125,6 +125,7 @@ describe('bodies', () => {
       body,
     });
     expect(reply.status).toBe(413);
+    expect(reply.body.toString()).toContain('more than 1000 parts');
     await limited.stop();
   });
 
