@@ -9,6 +9,7 @@ import { releaseBuffer } from '../../core/release.js';
 import type { Volume } from '../../hot/volume.js';
 import type { ArchiveContext } from '../context.js';
 import { within } from '../reading/hedge.js';
+import { ArrivalNumbers } from './arrival-numbers.js';
 import { CloudSink } from './cloud-sink.js';
 import { type Draft, draftBytes, type Pending } from './drafts.js';
 import { type AppendedBatch, TrayLog } from './tray-log.js';
@@ -29,7 +30,7 @@ export class Committer {
   readonly #cloud: CloudSink;
   readonly #queue: Pending[] = [];
   readonly #slots = new Semaphore(BATCHES_IN_FLIGHT);
-  #seq: number;
+  readonly #numbers: ArrivalNumbers;
   #tray: TrayLog | null = null;
   #predecessor: { pack: PackId; bytes: number } | null = null;
   /** Who waits for the tray to be ended. */
@@ -39,10 +40,10 @@ export class Committer {
   #closed = false;
   #lastArrivalMs = Number.NEGATIVE_INFINITY;
 
-  /** @param highestSeq the highest arrival number given so far. */
+  /** @param highestSeq the highest arrival number that the index knows of. */
   constructor(ctx: ArchiveContext, highestSeq: number) {
     this.#ctx = ctx;
-    this.#seq = highestSeq;
+    this.#numbers = new ArrivalNumbers(highestSeq, ctx.clock.nowMs());
     this.#cloud = new CloudSink(ctx);
   }
 
@@ -59,13 +60,12 @@ export class Committer {
 
   /** A volume that came back may hold arrivals that the index had lost: numbers go on above them. */
   goOnAbove(seq: number): void {
-    this.#seq = Math.max(this.#seq, seq);
+    this.#numbers.goOnAbove(seq);
   }
 
   /** The next arrival number, for what is written before it is submitted. */
   nextSeq(): number {
-    this.#seq += 1;
-    return this.#seq;
+    return this.#numbers.next();
   }
 
   /** Takes over the draft's bytes. Resolves once it is durable and visible; rejects with why it could not be stored. */

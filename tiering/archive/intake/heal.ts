@@ -4,18 +4,23 @@ import { CHUNK_BYTES } from '../../core/limits.js';
 import type { InstanceRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { makeRecord } from '../removal/make-record.js';
+import { unreadDeletes } from '../removal/provisional.js';
 import type { Committer } from './committer.js';
 
-/** Ends a live instance if it is known to be lost; resolves with whether it was. To be called while its UID is held. */
-export async function giveUpLost(
+/**
+ * Ends a live instance if it is known to be lost, or may have been deleted by somebody whose deletes are not known now (what was acknowledged
+ * as stored must outlive a delete that comes to light later). Resolves with whether it did. To be called while its UID is held.
+ */
+export async function giveUpDoubtful(
   { ctx, committer }: { readonly ctx: ArchiveContext; readonly committer: Committer },
   known: InstanceRecord,
 ): Promise<boolean> {
-  if (!(await isLost(ctx, known))) return false;
+  const lost = await isLost(ctx, known);
+  if (!lost && (await unreadDeletes(ctx)).length === 0) return false;
   const { sop, sha256 } = known;
   const record = await makeRecord(ctx, { seq: committer.nextSeq(), entries: [{ sop, sha256 }] });
   await committer.submit({ kind: 'delete', record });
-  ctx.log({ level: 'warn', event: 'lost-instance-sent-again', pack: known.pack });
+  if (lost) ctx.log({ level: 'warn', event: 'lost-instance-sent-again', pack: known.pack });
   return true;
 }
 

@@ -8,7 +8,7 @@ import type { ArchiveContext } from '../context.js';
 import { tellFailure } from '../failures.js';
 import type { Committer } from './committer.js';
 import type { InstanceContent } from './drafts.js';
-import { giveUpLost } from './heal.js';
+import { giveUpDoubtful } from './heal.js';
 import { type Identities, identityOf } from './identities.js';
 import type { IngestBudget } from './ingest-budget.js';
 
@@ -39,7 +39,7 @@ export async function storeOnce(
     );
   }
   try {
-    const taken = await receiver.identities.reserve(instance, commit, (known) => giveUpLost(receiver, known));
+    const taken = await receiver.identities.reserve(instance, commit, (known) => giveUpDoubtful(receiver, known));
     const { warnings } = content.parsed;
     return { status: taken ? 'duplicate' : 'stored', instance, warnings };
   } catch (error) {
