@@ -350,7 +350,10 @@ export interface Index {
   status(rule: ProtectionRule): Promise<IndexStatus>;
   setting(key: string): Promise<string | undefined>;
   setSetting(key: string, value: string): Promise<void>;
-  /** Resolves when everything committed before the call survives a power cut. */
+  /**
+   * Resolves when everything committed before the call survives a power cut. When it could not be made so, it and all writes are UNAVAILABLE until a later
+   * call of it succeeds; CORRUPT, for good, when the disk has lost some of it.
+   */
   commitDurable(): Promise<void>;
   /** Checks the file itself. Resolves with findings; empty when sound. */
   check(signal?: AbortSignal): Promise<readonly string[]>;

@@ -131,19 +131,59 @@ export const indexFaults: readonly Fault[] = [
     name: 'Every write to the index fails',
     number: 61,
     means: 'block device answers writes with EIO',
-    expected: 'told; nothing acknowledged is lost; whole again after a start once the disk is',
+    expected:
+      'told; nothing acknowledged is lost; goes on by itself once the disk is well: all of the log is written and synced again first',
     mayFail: 'reads and stores',
     inject: ({ disks }) => {
       disks.index.failWrites();
       return () => disks.index.heal();
     },
-    sign: stoppedSign,
-    well: async (site) => {
-      // What was not synced is not believed again by the same process.
-      if ((await site.view())?.stopped !== null) await site.gateway.restart();
-      return true;
+    sign: (view) => {
+      if (view.stopped?.restart === true) throw new Error(`only a restart ends it: ${view.stopped.reason}`);
+      return stoppedSign(view);
     },
   }),
+  {
+    name: 'What the index could not sync is dropped from memory',
+    number: 58,
+    kind: 'index',
+    means: 'block device answers writes with EIO; once a sync has failed, the page cache is dropped',
+    expected:
+      'not believed when the disk is well again; where something is lacking, told that only a restart helps, and the restart does',
+    stage: 'disks',
+    needs: ['disk', 'mounts'],
+    mayFail: 'reads and stores',
+    alone: true,
+    attempt: async (trial) => {
+      const { site } = trial;
+      const { index } = site.disks;
+      index.failWrites();
+      try {
+        await trial.detected(async () => {
+          const view = await site.view();
+          return view === null ? null : stoppedSign(view);
+        });
+        index.forget();
+      } finally {
+        index.heal();
+        trial.mark();
+      }
+      let restarted = false;
+      await trial.recovered(async () => {
+        const view = await site.view();
+        if (!restarted && view?.stopped?.restart === true) {
+          restarted = true;
+          trial.say(`for good: ${view.stopped.reason.slice(39, 140)}`);
+          await site.gateway.kill('SIGTERM');
+          const refused = await comesUp(site);
+          if (refused !== null) throw new Error(refused);
+        }
+        return site.whole();
+      });
+      trial.say(restarted ? 'whole after a restart' : 'it had all of it, and went on by itself');
+      await trial.lasts(0);
+    },
+  },
   disk({
     name: 'The index never answers',
     number: 63,

@@ -135,8 +135,11 @@ export class Authority {
     this.#raisedMs = clock.monotonicMs();
   }
 
-  /** Looks at what the replicas say, and tells them; tries an index that could not be written. Closes the gate for good when this index does not decide any more. */
-  async watch(): Promise<void> {
+  /**
+   * Looks at what the replicas say, and tells them; tries an index that could not be written. Closes the gate for good when this index does not decide any more.
+   * Resolves with true when the index can be written again.
+   */
+  async watch(): Promise<boolean> {
     const { gate, log } = this.#ctx;
     try {
       await this.#lookAtReplicas();
@@ -144,22 +147,29 @@ export class Authority {
       if (!hasCode(error, 'FOREIGN')) throw error;
       if (gate.close(error.message, true)) log({ level: 'error', event: 'index-superseded', detail: error.message });
     }
-    await this.#tryIndex();
+    const again = await this.#tryIndex();
     if (gate.fault === null) await this.#claimReplicas();
+    return again;
   }
 
   /** Opens the gate again if the index can be written: there is room again, or its disk is back. */
-  async #tryIndex(): Promise<void> {
+  async #tryIndex(): Promise<boolean> {
     const { gate, clock, log } = this.#ctx;
-    if (gate.fault === null || gate.forGood) return;
+    if (gate.fault === null || gate.forGood) return false;
     try {
+      // First: after a sync that failed nothing is written before one succeeds.
+      await this.#index.commitDurable();
       await this.#index.setSetting(TRIED, String(clock.nowMs()));
       await this.#index.commitDurable();
-    } catch {
-      return;
+    } catch (error) {
+      if (hasCode(error, 'CORRUPT') && gate.close(`nothing is stored, moved or deleted now: ${error.message}`, true)) {
+        log({ level: 'error', event: 'index-not-writable', detail: error.message });
+      }
+      return false;
     }
     gate.open();
     log({ level: 'info', event: 'index-writable-again' });
+    return true;
   }
 
   async #lookAtReplicas(): Promise<void> {

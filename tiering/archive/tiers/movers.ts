@@ -48,6 +48,8 @@ export class Movers {
   /** Of what the background sends to the replicas. */
   readonly #rate: ByteRate;
   readonly #emptyPacks: EmptyPacks;
+  /** The index, once it could be written again. */
+  #checking: Promise<void> | null = null;
 
   constructor(ctx: ArchiveContext, committer: Committer, emptyPacks: EmptyPacks) {
     this.#ctx = ctx;
@@ -95,6 +97,7 @@ export class Movers {
   async close(): Promise<void> {
     this.#stop.abort(new DOMException('the archive is closing', 'AbortError'));
     await Promise.all(this.#loops);
+    await this.#checking;
   }
 
   /** @param always also while nothing may be moved: the index would fail every step of every round. */
@@ -109,7 +112,7 @@ export class Movers {
       try {
         if (always || this.#ctx.gate.fault === null) await round(signal);
       } catch (error) {
-        if (!signal.aborted) logFailure(this.#ctx, `${name}-failed`, error);
+        this.#failed(name, error);
       }
       await this.#ctx.clock.sleep(intervalMs, signal).catch(() => undefined);
     }
@@ -176,7 +179,17 @@ export class Movers {
   async #probe(): Promise<void> {
     const ctx = this.#ctx;
     await Promise.all([ctx.volumes.probe(), ctx.replicas.probe()]);
-    await ctx.authority.watch();
+    if (!(await ctx.authority.watch())) return;
+    // A disk that failed may have damaged more than what was being written. It takes its time, and probes do not wait for it.
+    this.#checking ??= checkIndex(ctx, this.#stop.signal)
+      .catch((error: unknown) => this.#failed('check-index', error))
+      .finally(() => {
+        this.#checking = null;
+      });
+  }
+
+  #failed(name: string, error: unknown): void {
+    if (!this.#stop.signal.aborted) logFailure(this.#ctx, `${name}-failed`, error);
   }
 }
 

@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { Sqlite } from '../../core/sqlite.js';
+import { rewriteLog } from './log-file.js';
 import { migrate } from './schema.js';
 
 /** Pages kept in memory by one connection, in KiB. */
@@ -14,6 +15,7 @@ const BUSY_MS = 5_000;
 
 /** The one writing connection. Creates the file, brings it to the present schema, and makes both durable. */
 export function openWriter(path: string): Database {
+  restoreLog(path);
   const db = new Sqlite(path, { timeout: 0 });
   try {
     db.pragma(`cache_size = -${CACHE_KIB}`);
@@ -33,6 +35,16 @@ export function openWriter(path: string): Database {
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/** What an earlier process left in the log may be in memory alone: a sync may have failed, and it was killed. */
+function restoreLog(path: string): void {
+  try {
+    rewriteLog(path, 0);
+  } catch {
+    // The first sync may tell of a write that failed before: all was written again, and is written again now.
+    rewriteLog(path, 0);
   }
 }
 

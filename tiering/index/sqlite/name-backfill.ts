@@ -1,6 +1,7 @@
 // Gives the studies of an index that an older release made the tokens that names are found by fuzzily, a few at a time between
 // the calls of the writing thread. Until a study has them no query leaves it out: query-plan.ts.
 import type { Database } from 'better-sqlite3';
+import type { Log } from './log.js';
 import { nameColumns } from './search-text.js';
 
 /** Studies in one transaction: some ten milliseconds, which a waiting call does not notice. */
@@ -31,14 +32,15 @@ function fillStep(db: Database): boolean {
 }
 
 /** Goes on until all is done or the returned function is called. A step that fails (a full disk) is left to the next start. */
-export function fillNames(db: Database): () => void {
+export function fillNames(db: Database, log: Pick<Log, 'fault' | 'tidy'>): () => void {
   let timer: NodeJS.Timeout | undefined;
   const step = () => {
     try {
-      if (!db.transaction(() => fillStep(db)).immediate()) return;
+      if (log.fault === null && !db.transaction(() => fillStep(db)).immediate()) return;
     } catch {
       return;
     }
+    log.tidy();
     timer = setTimeout(step, REST_MS);
   };
   timer = setTimeout(step, REST_MS);

@@ -6,6 +6,7 @@ import type { Database } from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ArchiveError } from '../../core/errors.js';
 import { Sqlite } from '../../core/sqlite.js';
+import type { Log } from './log.js';
 import type { CallMessage, ReplyMessage } from './thread-client.js';
 import { WriteGroup } from './write-group.js';
 
@@ -16,6 +17,7 @@ describe('a group of writes', () => {
   let group: WriteGroup;
   let syncs: number;
   let syncFails: boolean;
+  let fault: ArchiveError | null;
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'filmroom-group-'));
@@ -33,14 +35,20 @@ describe('a group of writes', () => {
         throw new ArchiveError('CONFLICT', 'on purpose');
       },
     };
-    const syncLog = () => {
-      if (syncFails) throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_FSYNC' });
-      syncs += 1;
+    fault = null;
+    const log: Log = {
+      get fault() {
+        return fault;
+      },
+      sync: () => {
+        fault = syncFails ? new ArchiveError('UNAVAILABLE', 'a sync failed') : null;
+        if (fault !== null) throw fault;
+        syncs += 1;
+      },
+      tidy: () => undefined,
+      empty: () => true,
     };
-    group = new WriteGroup(
-      { db, methods, forget: () => undefined, syncLog, emptyLog: () => true, close: () => undefined },
-      channel.port1,
-    );
+    group = new WriteGroup({ db, methods, forget: () => undefined, log, close: () => undefined }, channel.port1);
   });
   afterEach(async () => {
     channel.port1.close();
@@ -81,7 +89,7 @@ describe('a group of writes', () => {
     expect(run(['put', 4, 500_000])).toEqual({ 1: 'ok' });
   });
 
-  it('syncs once for all who wait, and after a failed sync refuses everything', () => {
+  it('syncs once for all who wait, and after a failed sync refuses everything until one succeeds', () => {
     expect(run(['put', 1, 1], ['commitDurable'], ['put', 2, 1], ['commitDurable'])).toEqual({
       1: 'ok',
       2: 'ok',
@@ -91,8 +99,11 @@ describe('a group of writes', () => {
     expect(syncs).toBe(1);
     syncFails = true;
     expect(run(['commitDurable'])).toEqual({ 1: 'UNAVAILABLE' });
-    syncFails = false;
     expect(run(['put', 5, 1], ['commitDurable'])).toEqual({ 1: 'UNAVAILABLE', 2: 'UNAVAILABLE' });
-    expect(ids()).toEqual([1, 2]);
+    syncFails = false;
+    expect(run(['put', 6, 1])).toEqual({ 1: 'UNAVAILABLE' });
+    expect(run(['commitDurable'])).toEqual({ 1: 'ok' });
+    expect(run(['put', 7, 1])).toEqual({ 1: 'ok' });
+    expect(ids()).toEqual([1, 2, 7]);
   });
 });

@@ -3,8 +3,8 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { systemClock } from '../../core/clock.js';
-import { ArchiveError } from '../../core/errors.js';
 import { toErrorData } from './errors.js';
+import type { Log } from './log.js';
 import type { CallMessage, Methods, ReplyMessage } from './thread-client.js';
 import { invoke, portOfThread } from './thread-server.js';
 
@@ -16,10 +16,7 @@ export interface WriterHooks {
   readonly methods: Methods;
   /** Forgets everything remembered of the database: it may have been rolled back. */
   readonly forget: () => void;
-  /** Makes everything committed so far durable. */
-  readonly syncLog: () => void;
-  /** Moves the log into the file and cuts it to nothing; false when a reader is in the way. */
-  readonly emptyLog: () => boolean;
+  readonly log: Log;
   readonly close: () => void;
 }
 
@@ -48,7 +45,6 @@ export class WriteGroup {
   #replies: ReplyMessage[] = [];
   /** Callers of commitDurable that wait for one sync. */
   #durable: number[] = [];
-  #lost: ArchiveError | undefined;
   closed = false;
 
   constructor(hooks: WriterHooks, port: MessagePort) {
@@ -78,9 +74,9 @@ export class WriteGroup {
   }
 
   #run(message: CallMessage): void {
-    const { db, methods } = this.#hooks;
+    const { db, methods, log } = this.#hooks;
     try {
-      if (this.#lost !== undefined) throw this.#lost;
+      if (log.fault !== null) throw log.fault;
       if (!db.inTransaction) db.exec('BEGIN IMMEDIATE');
       db.exec('SAVEPOINT one_call');
     } catch (error) {
@@ -106,7 +102,7 @@ export class WriteGroup {
 
   #emptyLog(id: number): void {
     try {
-      this.#port.postMessage({ id, value: this.#hooks.emptyLog() } satisfies ReplyMessage);
+      this.#port.postMessage({ id, value: this.#hooks.log.empty() } satisfies ReplyMessage);
     } catch (error) {
       this.#port.postMessage({ id, error: toErrorData(error, 'emptyLog') } satisfies ReplyMessage);
     }
@@ -137,20 +133,15 @@ export class WriteGroup {
     for (const reply of this.#replies) this.#port.postMessage(reply);
     this.#replies = [];
     this.#answerDurable();
+    this.#hooks.log.tidy();
   }
 
   #answerDurable(): void {
     if (this.#durable.length === 0) return;
     let reply: Omit<ReplyMessage, 'id'> = {};
     try {
-      if (this.#lost !== undefined) throw this.#lost;
-      this.#hooks.syncLog();
+      this.#hooks.log.sync();
     } catch (error) {
-      // After a failed sync the kernel may have dropped the pages, and a second sync would succeed without them: what
-      // is on disk is unknown until the file is opened again.
-      this.#lost ??= new ArchiveError('UNAVAILABLE', 'a sync of the index failed; check its disk, then restart', {
-        cause: error,
-      });
       reply = { error: toErrorData(error, 'commitDurable') };
     }
     for (const id of this.#durable) this.#port.postMessage({ id, ...reply } satisfies ReplyMessage);
