@@ -48,6 +48,7 @@ describe('the embedded default', () => {
         protect: 'write-back',
         protectAfterMs: 120_000,
         uploadBytesPerSecond: null,
+        downloadBytesPerSecond: null,
         scrub: { bytesPerSecond: null, everyMs: null },
         recall: 'on-open',
         evictMinAgeMs: 30 * 86_400_000,
@@ -81,7 +82,7 @@ cold:
     - { name: r1, url: "file:./r1" }
     - { name: r2, url: "s3://bucket/prefix", endpoint: "http://127.0.0.1:9000", region: us-east-1, accessKeyId: id, secretAccessKey: "file:secret.txt", forcePathStyle: true }
     - { name: r3, url: "s3://bucket3", accessKeyId: id, secretAccessKey: "x\${PART}y" }
-tiering: { protect: write-back, protectAfter: 5m, recall: never, evict: { minAge: 30d }, prefetch: { priors: 3 }, windows: [], upload: { rate: 5MB/s }, scrub: { rate: 20MB/s, every: 30d } }
+tiering: { protect: write-back, protectAfter: 5m, recall: never, evict: { minAge: 30d }, prefetch: { priors: 3 }, windows: [], upload: { rate: 5MB/s }, download: { rate: 9MB/s }, scrub: { rate: 20MB/s, every: 30d } }
 workers: { threads: 2 }
 audit:   { path: ./audit, retention: 180d }
 `.replace('secret.txt', writeSecret('s3cret\n')),
@@ -103,6 +104,7 @@ audit:   { path: ./audit, retention: 180d }
       protect: 'write-back',
       protectAfterMs: 300_000,
       uploadBytesPerSecond: 5_000_000,
+      downloadBytesPerSecond: 9_000_000,
       scrub: { bytesPerSecond: 20_000_000, everyMs: 2_592_000_000 },
       recall: 'never',
       evictMinAgeMs: 30 * 86_400_000,

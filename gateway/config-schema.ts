@@ -203,6 +203,7 @@ export const schema = section({
     recall: choice(['on-open', 'never']).default('on-open'),
     /** Of what the background sends to the replicas. */
     upload: section({ rate: rate.optional() }).prefault({}),
+    download: section({ rate: rate.optional() }).prefault({}),
     evict: section({ minAge: duration.prefault('30d') }).prefault({}),
     /** Of deep scrubs: how much they read at most, and how long after one the next begins by itself. */
     scrub: section({ rate: rate.optional(), every: duration.optional() }).prefault({}),

@@ -40,6 +40,7 @@ export interface Config {
     readonly evictMinAgeMs: number;
     readonly protectAfterMs: number;
     readonly uploadBytesPerSecond: number | null;
+    readonly downloadBytesPerSecond: number | null;
     readonly scrub: { readonly bytesPerSecond: number | null; readonly everyMs: number | null };
   };
   readonly retention: readonly { readonly modality: string | null; readonly keepMs: number }[];
@@ -96,6 +97,7 @@ function resolved(config: Parsed, base: string, file: string | null): Config {
       protect: tiering.protect,
       protectAfterMs: tiering.protectAfter,
       uploadBytesPerSecond: tiering.upload.rate ?? null,
+      downloadBytesPerSecond: tiering.download.rate ?? null,
       scrub: { bytesPerSecond: tiering.scrub.rate ?? null, everyMs: tiering.scrub.every ?? null },
       recall: tiering.recall,
       evictMinAgeMs: tiering.evict.minAge,

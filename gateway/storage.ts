@@ -238,6 +238,7 @@ function policyOf({ hot, cold, tiering, retention, drills }: Config): Partial<Po
     protectAfterMs: tiering.protectAfterMs,
     cloudDirectQuorum: cold.cloudDirectQuorum,
     uploadBytesPerSecond: tiering.uploadBytesPerSecond,
+    downloadBytesPerSecond: tiering.downloadBytesPerSecond,
     scrubBytesPerSecond: tiering.scrub.bytesPerSecond,
     scrubEveryMs: tiering.scrub.everyMs,
     retention,

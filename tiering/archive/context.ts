@@ -12,6 +12,7 @@ import type { WriteGate } from './authority/write-gate.js';
 import type { DrillSchedule } from './drills/drill-report.js';
 import type { Fleet } from './fleet/fleet.js';
 import type { KeyHolder } from './keys/key-holder.js';
+import type { Line } from './pacing/line.js';
 import type { PackLocks } from './pacing/pack-locks.js';
 import type { Viewers } from './pacing/viewers.js';
 import type { Damage } from './reading/damage.js';
@@ -39,8 +40,10 @@ export interface Policy {
   readonly retention: readonly { readonly modality: string | null; readonly keepMs: number }[];
   /** What is thrown away leaves the replicas after this long: longer than the longest answer takes. */
   readonly garbageGraceMs: number;
-  /** Bytes a second that the background sends to all replicas together, to protect and to pay debts; null: as fast as it can. */
+  /** Bytes a second that are sent to all replicas together, to protect, to pay debts and to mend; null: as fast as it can. */
   readonly uploadBytesPerSecond: number | null;
+  /** Bytes a second that are read from all replicas together for anything but an answer: to prove, to mend, to bring back; null: as fast as it can. */
+  readonly downloadBytesPerSecond: number | null;
   /** Bytes a second that a deep scrub reads at most; null: as fast as it can. */
   readonly scrubBytesPerSecond: number | null;
   /** A deep scrub begins by itself so long after the last one ended, and what it finds is repaired; null: never. */
@@ -70,6 +73,7 @@ export const DEFAULT_POLICY: Policy = {
   retention: [],
   garbageGraceMs: 24 * 3600 * 1000,
   uploadBytesPerSecond: null,
+  downloadBytesPerSecond: null,
   scrubBytesPerSecond: null,
   scrubEveryMs: null,
   instanceMemoryBytes: INSTANCE_MEMORY_BYTES_MAX,
@@ -107,6 +111,7 @@ export interface ArchiveContext {
   readonly damage: Damage;
   readonly locks: PackLocks;
   readonly viewers: Viewers;
+  readonly line: Line;
   readonly reports: SignedReports;
   readonly log: (event: ArchiveEvent) => void;
 }

@@ -30,6 +30,7 @@ import { countKeys } from './keys/count-keys.js';
 import { KeyHolder } from './keys/key-holder.js';
 import { removeKey } from './keys/remove-key.js';
 import { rotateKeys } from './keys/rotate.js';
+import { Line } from './pacing/line.js';
 import { PackLocks } from './pacing/pack-locks.js';
 import { Viewers } from './pacing/viewers.js';
 import { Damage } from './reading/damage.js';
@@ -92,6 +93,8 @@ export function createContext(
   const gate = new WriteGate();
   const onClosed = (detail: string) => log({ level: 'error', event: 'index-not-writable', detail });
   const index = guardIndex(options.index, gate, () => authority, onClosed);
+  const policy = { ...DEFAULT_POLICY, ...options.policy };
+  const viewers = new Viewers();
   const ctx: ArchiveContext = {
     index,
     gate,
@@ -114,14 +117,15 @@ export function createContext(
       return keys.ring;
     },
     keys,
-    policy: { ...DEFAULT_POLICY, ...options.policy },
+    policy,
     clock: options.clock,
     random: options.random,
     packIds: new PackIds(options.clock, options.random),
     catalog: new PackCatalog(index, keys),
     damage: new Damage(index),
     locks: new PackLocks(),
-    viewers: new Viewers(),
+    viewers,
+    line: new Line(options.clock, viewers, policy),
     reports: new SignedReports(options.reports, {
       ...{ keys, clock: options.clock, random: options.random },
       onFailure: (detail) => log({ level: 'error', event: 'report-not-kept', detail }),

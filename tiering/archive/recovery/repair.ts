@@ -120,6 +120,7 @@ async function mendChunk(
     });
     if (good === null) return writeManifestAnew(ctx, record, signal);
     await putProven(ctx, replica, name, good, signal);
+    await ctx.line.upload.spend(good.length, signal);
     await ctx.damage.clear(pack, chunk, replica);
     return good.length;
   });
@@ -174,11 +175,13 @@ async function goodBytes(
   name: Parameters<typeof proveObject>[1],
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
-  try {
-    return await ctx.replicas.read(name, undefined, (bytes) => proveObject(ctx, name, bytes), {
+  const read = () =>
+    ctx.replicas.read(name, undefined, (bytes) => proveObject(ctx, name, bytes), {
       avoid: ctx.damage.of(record.id, chunk),
       ...(signal === undefined ? {} : { signal }),
     });
+  try {
+    return await ctx.line.fetch(read, ({ length }) => length, signal);
   } catch (error) {
     const sealed = record.seal?.chunks[chunk];
     if (record.hot !== 'present' || record.seal === null || sealed === undefined) throw error;

@@ -111,7 +111,7 @@ async function scrubObject(
   try {
     tally.objects += 1;
     if (deep) {
-      const body = await store.get(object.name, undefined, signal);
+      const body = await ctx.line.behindViewers(() => store.get(object.name, undefined, signal), signal);
       tally.bytes += body.length;
       await rate.spend(body.length, signal);
       releaseBuffer(await proveObject(ctx, object.name, body, replica));

@@ -54,9 +54,10 @@ async function proveAgain(
     if (name === null) return false;
     const chunk = n < names.length - 1 ? n : -1;
     try {
-      releaseBuffer(
-        await proveObject(ctx, name, await ctx.replicas.store(replica).get(name, undefined, signal), replica),
-      );
+      const store = ctx.replicas.store(replica);
+      const read = () => store.get(name, undefined, signal);
+      const body = await ctx.line.fetch(read, ({ length }) => length, signal);
+      releaseBuffer(await proveObject(ctx, name, body, replica));
     } catch (error) {
       if (hasCode(error, 'ABSENT')) await ctx.damage.note(record.id, chunk, replica, 'missing');
       else if (hasCode(error, 'CORRUPT')) await ctx.damage.note(record.id, chunk, replica, 'corrupt');

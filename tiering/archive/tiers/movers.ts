@@ -14,7 +14,6 @@ import { compactDuePacks } from '../filing/compact.js';
 import { fileDueStudies } from '../filing/packer.js';
 import { goOnFilling } from '../fleet/fill.js';
 import type { Committer } from '../intake/committer.js';
-import { ByteRate } from '../pacing/byte-rate.js';
 import { Pace } from '../pacing/pace.js';
 import { Retries, type Standbys } from '../pacing/retries.js';
 import { collectGarbage } from '../recovery/garbage.js';
@@ -45,8 +44,6 @@ export class Movers {
   readonly #loops: Promise<void>[] = [];
   readonly #retries: Retries;
   readonly #pace: Pace;
-  /** Of what the background sends to the replicas. */
-  readonly #rate: ByteRate;
   readonly #emptyPacks: EmptyPacks;
   /** The index, once it could be written again. */
   #checking: Promise<void> | null = null;
@@ -63,7 +60,6 @@ export class Movers {
       () => committer.busy(),
       () => ctx.viewers.waiting,
     );
-    this.#rate = new ByteRate(ctx.clock, ctx.policy.uploadBytesPerSecond);
   }
 
   start(): void {
@@ -120,7 +116,7 @@ export class Movers {
 
   /** Packs that are due and lack a replica that answers, oldest first. */
   async #protectDue(signal: AbortSignal): Promise<void> {
-    await protectDue(this.#ctx, this.#retries, { signal, pace: this.#pace, rate: this.#rate });
+    await protectDue(this.#ctx, this.#retries, { signal, pace: this.#pace });
   }
 
   async #recallOpened(signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { releaseBuffer } from '../../core/release.js';
 import { parseChunkName } from '../../format/names.js';
 import type { ArchiveContext } from '../context.js';
+import type { ByteRate } from '../pacing/byte-rate.js';
 
 /** Puts the object on one replica and proves it there. CORRUPT when what is read back differs. */
 export async function putProven(
@@ -26,10 +27,20 @@ export async function putProven(
     return;
   }
   const back = await store.get(name, undefined, signal);
+  await within(ctx.line.download, back.length, signal);
   // Equal to what was sent: a millisecond for a chunk, where its hash would be five and two changes of threads.
   const same = Buffer.compare(back, body) === 0;
   releaseBuffer(back);
   if (!same) throw new ArchiveError('CORRUPT', `${name} on ${replica} is not what was written there`);
+}
+
+/** As ByteRate.spend; ABORTED by the signal, so that no replica is blamed for it. */
+async function within(rate: ByteRate, bytes: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await rate.spend(bytes, signal);
+  } catch (error) {
+    throw new ArchiveError('ABORTED', 'the caller gave up', { cause: error });
+  }
 }
 
 /** Resolves with the bytes when they hash to what the name says; CORRUPT otherwise. */

@@ -10,7 +10,6 @@ import { systemClock, systemRandom } from '../../core/clock.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { ArchiveContext, Policy } from '../context.js';
 import { createContext } from '../open-archive.js';
-import { ByteRate } from '../pacing/byte-rate.js';
 import { Pace } from '../pacing/pace.js';
 import { Retries } from '../pacing/retries.js';
 import { protectDue } from './protect-due.js';
@@ -62,11 +61,9 @@ afterEach(async () => {
 /** One round of the mover. Resolves with the packs whose chunks were tried on r1, in order. */
 async function round(): Promise<readonly string[]> {
   r1.calls.length = 0;
-  const rate = new ByteRate(systemClock, null);
   await protectDue(ctx, retries, {
     signal: new AbortController().signal,
     pace: new Pace(systemClock, () => false),
-    rate,
   });
   const names = r1.calls.flatMap(({ method, key }) => (method === 'put' && isChunk(key) ? [key] : []));
   const packs = await packsByAge();

@@ -2,7 +2,6 @@
 import type { PackId, ReplicaName } from '../../core/ids.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
-import type { ByteRate } from '../pacing/byte-rate.js';
 import type { Pace } from '../pacing/pace.js';
 import type { Retries } from '../pacing/retries.js';
 import { protectPack, reachable } from './protect.js';
@@ -13,7 +12,6 @@ const ROUND = 50;
 interface Pacing {
   readonly signal: AbortSignal;
   readonly pace: Pace;
-  readonly rate: ByteRate;
 }
 
 /** Copies what is due. Ends early when a replica or a volume comes back: what waited for that one is older. */

@@ -21,7 +21,7 @@ export interface ProtectOptions {
   readonly pace?: Pace | undefined;
   /** Only these, of the replicas that lack it. */
   readonly to?: readonly ReplicaName[] | undefined;
-  /** Bytes written are kept to it. */
+  /** Bytes written are kept to it, in place of the rate of the line. */
   readonly rate?: ByteRate | undefined;
   /** What the pack is to hold, where the index does not point to it yet. */
   readonly contents?: PackContents | undefined;
@@ -56,7 +56,8 @@ export async function protectHeld(
   const targets = new Targets(lacking);
   const seal = await ensureSeal(ctx, record);
   const contents = options.contents ?? (await ctx.index.packContents(id));
-  await sendChunks(ctx, { record, seal, members: contents.members }, targets, options);
+  const rate = options.rate ?? ctx.line.upload;
+  await sendChunks(ctx, { record, seal, members: contents.members }, targets, { ...options, rate });
   await copyManifest(ctx, id, contents, targets, signal);
   // One that was asked to leave meanwhile holds a copy that counts for nothing.
   const placed = targets.left.filter((replica) => ctx.replicas.targets.includes(replica));

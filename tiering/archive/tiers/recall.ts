@@ -89,7 +89,9 @@ async function* chunksAhead(
     while (ahead.length < CHUNKS_AHEAD && next < record.bytes) {
       const start = next;
       next = chunkEnd(record, start);
-      const opened = openCold(ctx, record, { start, end: next, members: check.innerMembers(start, next) }, signal);
+      const wanted = { start, end: next, members: check.innerMembers(start, next) };
+      const read = () => openCold(ctx, record, wanted, signal);
+      const opened = ctx.line.fetch(read, ({ bytes }) => bytes.length, signal);
       opened.catch(() => undefined);
       ahead.push({ start, opened });
     }

@@ -143,6 +143,7 @@ async function copySealed(
     signal,
   });
   const { length } = bytes;
+  await ctx.line.download.spend(length, signal);
   const before = targets.left.length;
   await targets.each((replica) => putProven(ctx, replica, name, bytes, signal));
   // A replica that was given up may still be reading it.
