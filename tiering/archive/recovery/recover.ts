@@ -89,6 +89,7 @@ async function recoverTail(
   let found = 0;
   const flush = async () => {
     if (batch.length + tombstones.length === 0) return;
+    await tellConflicts(ctx, ref, batch);
     await ctx.index.commitArrivals({ pack: ref.id, indexedTo, instances: batch, tombstones });
     batch = [];
     tombstones = [];
@@ -116,6 +117,22 @@ async function recoverTail(
   }
   await ctx.catalog.change(ref.id, (index) => index.closeTray(ref.id, Math.max(indexedTo, from)));
   if (found > 0) ctx.log({ level: 'info', event: 'tray-replayed', pack: ref.id, detail: `${found} instances` });
+}
+
+/** While a volume was away, and the index had lost its last rows, other content may have been taken in under a SOP Instance UID that it holds. */
+async function tellConflicts(ctx: ArchiveContext, ref: PackRef, found: readonly ArrivedInstance[]): Promise<void> {
+  const known = await ctx.index.lookup(found.map(({ sop }) => sop));
+  const later = found.flatMap(({ sop, seq, sha256 }) => {
+    const live = known.get(sop);
+    return live !== undefined && live.seq > seq && live.sha256 !== sha256 ? [live.pack] : [];
+  });
+  if (later.length === 0) return;
+  ctx.log({
+    level: 'error',
+    event: 'content-conflict',
+    pack: ref.id,
+    detail: `${later.length} instances were sent again with other content while nobody could see those in this pack; the first is kept, as always, and the other bytes stay in ${[...new Set(later)].join(', ')} until they are compacted`,
+  });
 }
 
 /** False for one that was thought to be there and is not whole. */

@@ -1,0 +1,70 @@
+// What is stored while nobody can read what a volume holds, and the index has forgotten it too: acknowledged, it outlives what comes to light later (I1).
+import { mkdir, rm } from 'node:fs/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ArchiveRig } from '../../../test/support/archive-rig.js';
+import { readAll, storeBytes } from '../../../test/support/archive-rig.js';
+import {
+  away,
+  back,
+  destroyRigs,
+  first,
+  found,
+  PHANTOMS,
+  rebuilt,
+  rigOf,
+  scopeOf,
+  WAIT,
+  without,
+} from '../../../test/support/removal-rig.js';
+
+afterEach(destroyRigs);
+
+/** Loses the index while volume `a` is away, and goes on without both. */
+async function forget(rig: ArchiveRig): Promise<void> {
+  await rig.close();
+  await away(rig, 'a');
+  await mkdir(rig.path('a'));
+  expect((await rebuilt(rig)).provisional).toEqual(['volume a']);
+  await rig.open();
+}
+
+async function remember(rig: ArchiveRig): Promise<void> {
+  await back(rig, 'a');
+  await expect.poll(async () => (await rig.archive.status()).deletesUnread, WAIT).toEqual([]);
+}
+
+describe('what is stored while a volume’s tail is unread', () => {
+  it('outlives a delete that only the volume knows of, although its bytes were there already', async () => {
+    const rig = await rigOf();
+    await rig.archive.migrate({ all: true });
+    const [one, other] = PHANTOMS;
+    if (one === undefined || other === undefined) throw new Error('no phantoms');
+    await rig.archive.remove(scopeOf(one));
+    await rig.archive.remove(scopeOf(other));
+    await rig.close();
+    for (const replica of rig.replicaNames) await rm(rig.path(replica, 't'), { recursive: true });
+    await forget(rig);
+    expect(await found(rig.archive)).toEqual(PHANTOMS);
+    expect(await storeBytes(rig.archive, one.bytes)).toMatchObject({ status: 'stored' });
+    await remember(rig);
+    expect(await found(rig.archive)).toEqual(without(other));
+    await rebuilt(rig);
+    await rig.open();
+    expect(await found(rig.archive)).toEqual(without(other));
+  });
+
+  it('gives way to what the volume has under the same SOP Instance UID with other bytes, and that is told', async () => {
+    const rig = await rigOf();
+    const one = first(PHANTOMS);
+    await forget(rig);
+    const bytes = Uint8Array.from(one.bytes);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    expect(await storeBytes(rig.archive, bytes)).toMatchObject({ status: 'stored' });
+    const now = await rig.archive.instance(scopeOf(one));
+    expect(Buffer.compare(await readAll(rig.archive.read(now)), bytes)).toBe(0);
+    await remember(rig);
+    expect(await found(rig.archive)).toEqual(PHANTOMS);
+    expect(rig.events).toContainEqual(expect.objectContaining({ event: 'content-conflict', level: 'error' }));
+    expect(await storeBytes(rig.archive, bytes)).toMatchObject({ status: 'refused', code: 'CONFLICT' });
+  });
+});
