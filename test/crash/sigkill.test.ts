@@ -15,6 +15,8 @@ const CLIENTS = 6;
 const DELETED_OF = 5;
 /** So many of the latest deletes are looked at after each kill, all of them in the end. */
 const SAMPLE = 100;
+/** A machine that does much else may take its time; this is no measurement. */
+const START_MS = 120_000;
 
 interface Acknowledged {
   readonly study: string;
@@ -126,7 +128,7 @@ describe(`${KILLS} SIGKILLs under ingest, deletes and migrate`, () => {
     const phantoms = endlessPhantoms();
     let checked = 0;
     for (let kill = 0; kill < KILLS; kill += 1) {
-      await gateway.start();
+      await gateway.start(START_MS);
       const bad = await lostOrChanged(acknowledged.slice(checked));
       expect(bad, `SEED=${SEED} after kill ${kill}`).toEqual([]);
       expect(await undone(deleted.slice(-SAMPLE)), `SEED=${SEED} after kill ${kill}`).toEqual([]);
