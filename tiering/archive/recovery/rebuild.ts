@@ -164,10 +164,9 @@ async function adoptFromReplicas(
   file: HotFile | null,
 ): Promise<number> {
   let last: unknown = null;
-  for (let turn = 0; turn < replicas.length; turn += 1) {
-    // Round and round, so that every replica gives its share.
-    const replica = replicas[(tally.packs + turn) % replicas.length];
-    if (replica === undefined) continue;
+  // Round and round, so that every replica gives its share; from where this pack begins, however many others end meanwhile.
+  const begin = tally.packs % replicas.length;
+  for (const replica of [...replicas.slice(begin), ...replicas.slice(0, begin)]) {
     try {
       const { body, seal, ref: opened } = await fetchManifest(ctx.replicas.store(replica), ctx.keyring, ref, signal);
       const whole = file !== null && file.bytes >= body.bytes;
