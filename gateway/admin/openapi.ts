@@ -78,7 +78,7 @@ const schemas = {
   DrillRequest: object(
     {
       what: { enum: DRILL_KINDS },
-      name: { ...text, description: 'A volume or replica; link without it: every replica' },
+      name: { ...text, description: 'A volume or replica; link and brown-out without it: every replica' },
       for: { ...text, description: 'How long it lasts: 1m' },
       anyway: { type: 'boolean', description: 'Also where something speaks against it' },
     },
@@ -267,7 +267,10 @@ export const OPENAPI = {
             object({
               what: text,
               name: nullable('string'),
-              exposed: { type: ['object', 'null'], description: 'Of a volume: what cannot be read meanwhile' },
+              exposed: {
+                type: ['object', 'null'],
+                description: 'What cannot be read meanwhile, since it has no other copy',
+              },
               objections: list(text),
             }),
           ),

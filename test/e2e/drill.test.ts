@@ -10,6 +10,8 @@ import { filmroom, search } from './gateway-clients.js';
 
 const PHANTOMS = [...phantomStudies({ seed: 91, studies: 2, slices: 3, shrink: 8 })];
 const WAIT = { timeout: 120_000, interval: 200 };
+const MS = expect.any(Number) as number;
+const MEASURED = { detectedMs: MS, firstReadMs: MS, firstStoreMs: MS, recoveredMs: MS };
 
 let gateway: GatewayProcess;
 beforeAll(async () => {
@@ -58,14 +60,19 @@ describe('filmroom drill', () => {
   it.each([
     ['replica', ['r1', '--for', '2s']],
     ['volume', ['a', '--for', '2s']],
+    // Long enough for two looks, of which one finds that nothing answers.
+    ['link', ['--for', '12s']],
+    ['brown-out', ['--for', '2s']],
     ['index', []],
   ])(
     '%s: passes, is signed, shows in the metrics, and leaves nothing behind',
     async (what, args) => {
       const held = await drill(what, ...args, '--yes');
       expect(held, held.stdout + held.stderr).toMatchObject({ code: 0 });
-      const report = JSON.parse(held.stdout) as { report: string };
+      const report = JSON.parse(held.stdout) as { report: string; rto: unknown };
       expect(report).toMatchObject({ what, outcome: 'passed', reads: { failed: 0 }, stores: { failed: 0 } });
+      process.stdout.write(`drill of ${what}: ${JSON.stringify(report.rto)}\n`);
+      if (what === 'volume' || what === 'link') expect(report.rto).toEqual(MEASURED);
       const file = join(gateway.dir, 'data', 'reports', report.report);
       const verified = await filmroom(['report', 'verify', file, '--keyring', join(gateway.dir, 'data/keyring.json')]);
       expect(verified).toMatchObject({ code: 0 });

@@ -22,7 +22,8 @@ interface Options extends ServerOptions {
 const ABOUT: Readonly<Record<DrillKind, string>> = {
   volume: 'a volume is out of use for a while, as if its disk had failed',
   replica: 'a replica does not answer for a while',
-  link: 'one replica, or all of them, answer a second late for a while',
+  link: 'the line to one replica, or to all of them, is cut for a while: nothing comes back',
+  'brown-out': 'the line to one replica, or to all of them, is slow but alive for a while: a second late, 1 MiB/s',
   index: 'the index is made again from the replicas beside the live one, and the two are compared',
 };
 
@@ -43,7 +44,7 @@ function oneOf(io: Io, what: DrillKind): Command {
     )
     .option('--yes', 'do it; without this the plan is shown and nothing is done')
     .option('--anyway', 'also where something speaks against it');
-  if (what !== 'index') command.argument('[name]', `which ${what === 'link' ? 'replica' : what}`);
+  if (what !== 'index') command.argument('[name]', `which ${what === 'volume' ? 'volume' : 'replica'}`);
   return withServer<Options>(io, command, async (client, options, [name]) => {
     const { yes, anyway, json, for: lasts } = options;
     const request = { what, ...(name === undefined ? {} : { name }), for: lasts, anyway: anyway === true };
@@ -73,7 +74,7 @@ function describePlan({ what, name, exposed, objections }: DrillPlan, lasts: str
       ? []
       : [
           exposed.instances === 0
-            ? 'Everything on it is protected and is read from the replicas meanwhile.'
+            ? 'Everything can be read meanwhile, from its other copies.'
             : `${plural(exposed.instances, 'instance')}, ${formatBytes(exposed.bytes)}, cannot be read meanwhile.`,
         ]),
     ...objections.map((one) => `Against it: ${one}.`),

@@ -2,13 +2,18 @@
 import type { ErrorCode } from '../../core/errors.js';
 import type { ReplicaName, VolumeName } from '../../core/ids.js';
 
-/** `link`: one replica, or all of them, answer slowly. `index`: it is made again from the replicas beside the live one, and compared. */
-export const DRILL_KINDS = ['volume', 'replica', 'link', 'index'] as const;
+/**
+ * `link`: the line to one replica, or to all of them, is cut: nothing comes back. `brown-out`: it is slow but alive. `index`: it is made again from the
+ * replicas beside the live one, and compared.
+ */
+export const DRILL_KINDS = ['volume', 'replica', 'link', 'brown-out', 'index'] as const;
 export type DrillKind = (typeof DRILL_KINDS)[number];
+/** Those of a line, which without a name are of all. */
+export const LINE_DRILLS: readonly DrillKind[] = ['link', 'brown-out'];
 
 export interface DrillRequest {
   readonly what: DrillKind;
-  /** Null: the only volume; the replica whose drill is longest ago; for `link` every replica. Without meaning for `index`. */
+  /** Null: the only volume; the replica whose drill is longest ago; of a line every replica. Without meaning for `index`. */
   readonly name: VolumeName | ReplicaName | null;
   /** How long the failure lasts; of `index`, how long it may take at most. */
   readonly forMs: number;
@@ -24,7 +29,7 @@ export interface DrillSchedule extends Omit<DrillRequest, 'anyway'> {
 export interface DrillPlan {
   readonly what: DrillKind;
   readonly name: string | null;
-  /** Of a volume: what cannot be read meanwhile, since it is not protected. */
+  /** What cannot be read meanwhile: it has no copy elsewhere. Null where nothing is taken away. */
   readonly exposed: { readonly packs: number; readonly instances: number; readonly bytes: number } | null;
   /** What speaks against it now; it is refused unless `anyway`. */
   readonly objections: readonly string[];

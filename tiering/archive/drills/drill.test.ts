@@ -96,14 +96,24 @@ describe('a drill', () => {
     120_000,
   );
 
-  it('of all links: what is slow is still good', async () => {
-    const report = await archive.drill(ask('link', null));
+  it('of a brown-out of all lines: what is slow is still good', async () => {
+    const report = await archive.drill(ask('brown-out', null));
     expect(report, JSON.stringify(report.failures)).toMatchObject({
       outcome: 'passed',
       name: null,
       reads: { failed: 0 },
     });
     await expectEnded(report);
+  }, 300_000);
+
+  it('of a line whose cut would take cold studies away is refused, and says how many', async () => {
+    await archive.migrate({ all: true });
+    const { exposed, objections } = await archive.planDrill(ask('link', null));
+    expect(exposed).toMatchObject({ instances: PHANTOMS.length });
+    expect(objections).toMatchObject([expect.stringContaining('on no volume and on no other replica')]);
+    await expect(archive.drill(ask('link', null))).rejects.toMatchObject({ code: 'CONFLICT' });
+    // With one replica left all of them can be read.
+    expect(await archive.planDrill(ask('link', 'r1'))).toMatchObject({ exposed: { instances: 0 }, objections: [] });
   }, 300_000);
 
   it('of the index compares every instance, says what only volumes have, and leaves no second one', async () => {

@@ -2,26 +2,26 @@
 // cost is measured and not believed. It is ended and cleaned up whatever happens: when it is cancelled, when it goes wrong, and by the next
 // start when the server is killed in the middle.
 import { ArchiveError } from '../../core/errors.js';
-import { parseVolumeName, type ReplicaName } from '../../core/ids.js';
+import type { ReplicaName } from '../../core/ids.js';
 import type { Archive, JobFailure, JobOptions } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { tellFailure } from '../failures.js';
-import { exposureOf } from '../volumes/volume-override.js';
 import {
   type DrillPlan,
   type DrillReport,
   type DrillRequest,
   type DrillResult,
+  LINE_DRILLS,
   NOTHING_TRIED,
 } from './drill-report.js';
 import { type BegunDrill, begunDrill, lastDrills, noteBegun, noteEnded, noteResult } from './drill-state.js';
 import {
+  awayFailure,
+  brownOut,
   isInUse,
-  linkFailure,
   mustBeKnown,
   objectionsTo,
   type RehearsedFailure,
-  replicaFailure,
   volumeFailure,
 } from './failure.js';
 import { rehearseIndex, type ScratchIndex } from './index-drill.js';
@@ -62,8 +62,8 @@ export class Drills {
   async plan(request: DrillRequest): Promise<DrillPlan> {
     const { what } = request;
     const name = await this.#nameOf(request);
-    const exposed = what === 'volume' ? await exposureOf(this.#ctx, parseVolumeName(name ?? '')) : null;
-    return { what, name, exposed, objections: objectionsTo(this.#ctx, exposed) };
+    const exposed = what === 'index' ? null : await this.#failureOf({ what, name }).exposed();
+    return { what, name, exposed, objections: objectionsTo(this.#ctx, what, exposed) };
   }
 
   /** As Archive.drill. */
@@ -132,8 +132,9 @@ export class Drills {
     try {
       tell('storing shadow studies');
       await shadow.prepare();
-      // Of a volume its replicas are to answer, of a replica the other ones: only what is proven on them, and here not hot, shows that.
-      await this.#protect(shadow, begun.what !== 'volume');
+      // Of a volume its replicas are to answer, of a replica the other ones: only what is proven on them, and here not hot, shows that. With no
+      // replica left it is the volume that is to answer.
+      await this.#protect(shadow, begun.what !== 'volume' && failure.keepsCold);
       rpo = await failure.atStake();
       load = new Load(shadow, clock);
       phases.push(load.phase);
@@ -211,14 +212,15 @@ export class Drills {
   #failureOf({ what, name }: Pick<BegunDrill, 'what' | 'name'>): RehearsedFailure {
     const ctx = this.#ctx;
     if (what === 'volume') return volumeFailure(ctx, name ?? '');
-    if (what === 'replica') return replicaFailure(ctx, name ?? '');
-    return linkFailure(ctx, name === null ? ctx.replicas.names : ctx.replicas.names.filter((one) => one === name));
+    const names = ctx.replicas.names.filter((one) => name === null || one === name);
+    if (what === 'brown-out') return brownOut(ctx, names);
+    return awayFailure(ctx, names, what === 'link' ? 'cut' : 'away');
   }
 
   async #nameOf({ what, name }: DrillRequest): Promise<string | null> {
     const { volumes, replicas } = this.#ctx;
     if (what === 'index') return null;
-    if (what === 'link') return name === null ? null : mustBeKnown('link', name, replicas.names);
+    if (LINE_DRILLS.includes(what)) return name === null ? null : mustBeKnown(what, name, replicas.names);
     if (what === 'volume') return mustBeKnown('volume', name ?? only(volumes.names), volumes.names);
     return mustBeKnown('replica', name ?? (await this.#longestAgo(replicas.names)), replicas.names);
   }
