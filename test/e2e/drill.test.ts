@@ -61,7 +61,7 @@ describe('filmroom drill', () => {
     ['replica', ['r1', '--for', '2s']],
     ['volume', ['a', '--for', '2s']],
     // Long enough for two looks, of which one finds that nothing answers.
-    ['link', ['--for', '12s']],
+    ['link', ['--for', '16s']],
     ['brown-out', ['--for', '2s']],
     ['index', []],
   ])(
