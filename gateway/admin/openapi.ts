@@ -130,6 +130,7 @@ const schemas = {
     bytes: object({ hot: count, cold: count }),
     unprotected: object({ instances: count, bytes: count, oldestAgeSeconds: nullable('integer') }),
     deletes: object({ pending: count, owed: count, unread: list(text) }),
+    traysUnread: list(text),
     erasurePending: object({ instances: count, bytes: count }),
     ingest: { enum: ['volume', 'cloud-direct', 'refused'] },
     stopped: {

@@ -16,6 +16,8 @@ export interface StatusView {
   readonly deletes: ArchiveStatus['index']['deletes'] & { readonly unread: readonly string[] };
   /** Deleted instances whose bytes are still somewhere. */
   readonly erasurePending: ArchiveStatus['index']['erasurePending'];
+  /** Volumes that are away and took in what the index may lack: what is not found is answered 503. */
+  readonly traysUnread: ArchiveStatus['traysUnread'];
   readonly ingest: ArchiveStatus['ingest'];
   /** Why nothing is stored, moved or deleted, with what to do; null when it is. */
   readonly stopped: ArchiveStatus['stopped'];
@@ -59,6 +61,7 @@ export function statusView(
     },
     deletes: { ...status.index.deletes, unread: status.deletesUnread },
     erasurePending: status.index.erasurePending,
+    traysUnread: status.traysUnread,
     ingest: status.ingest,
     drills: status.drills,
     stopped: status.stopped,

@@ -49,6 +49,7 @@ export const HEALTHY: ArchiveStatus = {
   drills: [],
   keys: { fault: null },
   deletesUnread: [],
+  traysUnread: [],
   rebuild: null,
 };
 

@@ -17,6 +17,7 @@ import type { PackLocks } from './pacing/pack-locks.js';
 import type { Viewers } from './pacing/viewers.js';
 import type { Damage } from './reading/damage.js';
 import type { PackCatalog } from './reading/pack-catalog.js';
+import type { UnreadTrays } from './recovery/unread-trays.js';
 import type { SignedReports } from './signed-reports.js';
 import type { VolumeSet } from './volumes/volume-set.js';
 
@@ -112,6 +113,7 @@ export interface ArchiveContext {
   readonly locks: PackLocks;
   readonly viewers: Viewers;
   readonly line: Line;
+  readonly unreadTrays: UnreadTrays;
   readonly reports: SignedReports;
   readonly log: (event: ArchiveEvent) => void;
 }

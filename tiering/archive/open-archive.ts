@@ -34,6 +34,7 @@ import { Line } from './pacing/line.js';
 import { PackLocks } from './pacing/pack-locks.js';
 import { Viewers } from './pacing/viewers.js';
 import { Damage } from './reading/damage.js';
+import { orDoubtful, readsOf } from './reading/doubtful-absence.js';
 import { readInstance } from './reading/instance-reader.js';
 import { PackCatalog } from './reading/pack-catalog.js';
 import { openRebuilding } from './recovery/rebuilding.js';
@@ -41,6 +42,7 @@ import { reconcilePacks, recoverTrays } from './recovery/recover.js';
 import { repair } from './recovery/repair.js';
 import { noteRetiredVolumes } from './recovery/retired-volumes.js';
 import { scrub } from './recovery/scrub.js';
+import { UnreadTrays } from './recovery/unread-trays.js';
 import { EmptyPacks } from './removal/empty-packs.js';
 import { erase } from './removal/erase.js';
 import { clearHold, setHold } from './removal/holds.js';
@@ -126,6 +128,7 @@ export function createContext(
     locks: new PackLocks(),
     viewers,
     line: new Line(options.clock, viewers, policy),
+    unreadTrays: new UnreadTrays(index),
     reports: new SignedReports(options.reports, {
       ...{ keys, clock: options.clock, random: options.random },
       onFailure: (detail) => log({ level: 'error', event: 'report-not-kept', detail }),
@@ -168,6 +171,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     await ctx.fleet.load();
     await ctx.damage.load();
     await loadOverrides(ctx);
+    await ctx.unreadTrays.load(ctx.volumes.names);
     await ctx.volumes.open();
   } catch (error) {
     // The rest is still the caller's; these were opened here.
@@ -179,6 +183,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     const emptyPacks = new EmptyPacks(ctx, committer);
     const movers = new Movers(ctx, committer, emptyPacks);
     movers.start();
+    const unread = ctx.unreadTrays.told();
+    if (unread !== null) ctx.log({ level: 'warn', event: 'trays-unread', detail: unread });
     inBackground(noteRetiredVolumes(ctx));
     return assemble(ctx, { committer, emptyPacks, movers, background: { reconciling, stop }, inBackground, options });
   };
@@ -219,17 +225,17 @@ function assemble(ctx: ArchiveContext, parts: Parts): Archive {
   let closing: Promise<void> | null = null;
   const whileOpen = <T>(work: () => Promise<T>): Promise<T> =>
     ctx.gate.fault === null ? work() : Promise.reject(new ArchiveError('UNAVAILABLE', ctx.gate.fault));
+  const unread = () => ctx.unreadTrays.told();
+  const reads = readsOf(ctx.index, unread);
   const archive: Archive = {
+    ...reads,
     receive: (body, options = {}) => whileOpen(() => receive(receiver, body, options)),
     remove: (scope, options = {}) =>
-      whileOpen(() => remove({ ctx, committer, identities, gate }, scope, options.signal)),
-    query: (spec, signal) => ctx.index.query(spec, signal),
-    instances: (scope) => ctx.index.instances(scope),
-    instance: (scope) => ctx.index.instance(scope),
+      whileOpen(() => orDoubtful(unread, () => remove({ ctx, committer, identities, gate }, scope, options.signal))),
     metadata: (scope) => {
       // An answer never waits for these: both are about what may be asked for next.
       opened(ctx, movers, scope.study).catch(() => undefined);
-      return ctx.index.metadata(scope);
+      return reads.metadata(scope);
     },
     read: (instance, range, signal) => readInstance(ctx, instance, range, signal, hooks),
     status: () => status(ctx, ctx.gate.fault === null ? committer.destination() : 'refused'),
@@ -302,6 +308,7 @@ async function status(ctx: ArchiveContext, ingest: ArchiveStatus['ingest']): Pro
     stopped: ctx.gate.fault === null ? null : { reason: ctx.gate.fault, restart: ctx.gate.forGood },
     keys: { fault: ctx.keyring.provider.fault },
     deletesUnread: await unreadDeletes(ctx),
+    traysUnread: ctx.unreadTrays.names,
     drills: await lastDrills(ctx.index),
     rebuild: null,
   };
@@ -322,6 +329,8 @@ async function close(
   await movers.close();
   await Promise.all(reconciling);
   await committer.close();
+  // What this leaves to be read at the next start is read then: no reason not to close.
+  await ctx.unreadTrays.endAll().catch(() => undefined);
   await closeParts(ctx);
 }
 

@@ -310,6 +310,11 @@ export interface ArchiveStatus {
   readonly keys: { readonly fault: string | null };
   /** Replicas and volumes (`replica r1`) that were away at a rebuild, so that what only they know to be deleted may show. */
   readonly deletesUnread: readonly string[];
+  /**
+   * Volumes that were away when an unclean stop, or a rebuild, left it unknown what they took in last: what is not found may be there, and is UNAVAILABLE
+   * until they are back or given up.
+   */
+  readonly traysUnread: readonly VolumeName[];
   /** How the last drill of each kind and name went, the newest first. */
   readonly drills: readonly DrillResult[];
   /** How far the index is that is being made again; null when it is whole. */

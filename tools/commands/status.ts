@@ -61,6 +61,11 @@ export function describeStatus(status: StatusView): string {
       ? 'everything is protected'
       : `not yet protected: ${plural(unprotected.instances, 'instance')}, ${formatBytes(unprotected.bytes)}${age === null ? '' : `, the oldest ${formatSeconds(age)} old`}`,
     ...describeDeletes(status.deletes),
+    ...(status.traysUnread.length === 0
+      ? []
+      : [
+          `what volume ${status.traysUnread.join(', ')} took in last is not known until it is back or given up: what is not found is answered 503`,
+        ]),
     ...(status.stopped === null ? [] : [status.stopped.reason]),
     ...(status.keys.fault === null ? [] : [status.keys.fault]),
     ...describeErasure(status.erasurePending),

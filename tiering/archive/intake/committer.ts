@@ -36,6 +36,8 @@ export class Committer {
   /** Who waits for the tray to be ended. */
   readonly #endings: (() => void)[] = [];
   #running: Promise<void> | null = null;
+  /** Batches that were begun and have not ended. */
+  #underWay = 0;
   #tail: Promise<void> = Promise.resolve();
   #closed = false;
   #lastArrivalMs = Number.NEGATIVE_INFINITY;
@@ -56,6 +58,16 @@ export class Committer {
   destination(): 'volume' | 'cloud-direct' | 'refused' {
     if (this.#ctx.volumes.writable(0) !== null) return 'volume';
     return this.#cloud.available() ? 'cloud-direct' : 'refused';
+  }
+
+  /** Where the tray lies that takes what comes next; null when none is open. */
+  get trayVolume(): VolumeName | null {
+    return this.#tray?.volume ?? null;
+  }
+
+  /** Whether nothing that came is, or will be, written to this volume without its being taken back in: it failed, and has been left. */
+  hasLeft(volume: VolumeName): boolean {
+    return this.#running === null && this.#underWay === 0 && this.trayVolume !== volume;
   }
 
   /** A volume that came back may hold arrivals that the index had lost: numbers go on above them. */
@@ -123,7 +135,11 @@ export class Committer {
       await this.#slots.acquire();
       const batch = this.#take();
       const { done } = await this.#begin(batch);
-      this.#tail = done.finally(() => this.#slots.release());
+      this.#underWay += 1;
+      this.#tail = done.finally(() => {
+        this.#underWay -= 1;
+        this.#slots.release();
+      });
     }
   }
 

@@ -90,6 +90,7 @@ export async function rebuildIndex(
   );
   await adoptFromVolumes(rebuild, null);
   const provisional = await noteUnread(ctx, unavailable);
+  for (const name of ctx.volumes.names) await ctx.unreadTrays.afterRebuild(name, ctx.volumes.readable(name) !== null);
   await markEnded(ctx.index);
   const { packs, instances, seconds, perSecond } = tally;
   const { failures } = rebuild;

@@ -1,9 +1,10 @@
 // The archive while its index is made again: what was found so far can be searched and read; nothing is taken, deleted or moved, since arrival
 // numbers and identities are not all known yet. What is not found may not have been found yet: that is 503, never 404.
-import { ArchiveError, codeOf } from '../../core/errors.js';
+import { ArchiveError } from '../../core/errors.js';
 import type { Archive, ArchiveStatus, Progress } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
+import { readsOf } from '../reading/doubtful-absence.js';
 import { readInstance } from '../reading/instance-reader.js';
 import { rebuildIndex } from './rebuild.js';
 import { describe } from './rebuild-state.js';
@@ -54,28 +55,10 @@ export function openRebuilding(ctx: ArchiveContext, after: AfterRebuild): Archiv
   const running = run();
 
   const told = () => `the index is being rebuilt: ${describe(progress)}`;
-  const notYet = () => new ArchiveError('UNAVAILABLE', `${told()}. It was not found so far; ask again later`);
   const refuse = () =>
     Promise.reject(new ArchiveError('UNAVAILABLE', `${told()}. Until then it is searched and read only`));
-  async function* orNotYet<T>(found: AsyncIterable<T>): AsyncGenerator<T, void, void> {
-    let any = false;
-    for await (const one of found) {
-      any = true;
-      yield one;
-    }
-    if (!any) throw notYet();
-  }
   const reading: Partial<Archive> = {
-    query: async (spec, signal) => ({ ...(await ctx.index.query(spec, signal)), provisional: told() }),
-    instances: (scope) => orNotYet(ctx.index.instances(scope)),
-    instance: async (scope) => {
-      try {
-        return await ctx.index.instance(scope);
-      } catch (error) {
-        throw codeOf(error) === 'NOT_FOUND' ? notYet() : error;
-      }
-    },
-    metadata: (scope) => orNotYet(ctx.index.metadata(scope)),
+    ...readsOf(ctx.index, told),
     read: (instance, range, signal) => readInstance(ctx, instance, range, signal, { onCold: () => undefined }),
     status: async () => ({ ...(await after.status()), ingest: 'refused', rebuild: progress ?? NOTHING_YET }),
   };

@@ -14,7 +14,7 @@ import { acceptedLengths, importMemberOrSkip, volumeSource, walkTar } from './ta
 /** Rows per index transaction while a tail is read. */
 const BATCH = 100;
 
-/** Makes everything acknowledged on this volume visible. Rejects with UNAVAILABLE when it cannot be read. */
+/** Makes everything acknowledged on this volume visible, and durable. Rejects with UNAVAILABLE when it cannot be read. */
 export async function recoverTrays(ctx: ArchiveContext, volume: Volume): Promise<void> {
   const seen = new Set<PackId>();
   const accepted = await acceptedLengths(volume);
@@ -35,7 +35,7 @@ export async function recoverTrays(ctx: ArchiveContext, volume: Volume): Promise
     }
   }
   await noteMissing(ctx, volume, 'tray', seen);
-  await ctx.index.commitDurable();
+  await ctx.unreadTrays.wereRead(volume.name);
 }
 
 /** What comparing a volume with the index found wanting. */

@@ -4,7 +4,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Standby } from '../../cold/replicas/guarded-replica.js';
 import { hasCode } from '../../core/errors.js';
-import type { PackId } from '../../core/ids.js';
+import type { PackId, VolumeName } from '../../core/ids.js';
 import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
 import { checkIndex } from '../authority/check-index.js';
@@ -39,6 +39,7 @@ const CHECK_EVERY_MS = 24 * 3_600_000;
 
 export class Movers {
   readonly #ctx: ArchiveContext;
+  readonly #committer: Committer;
   readonly #stop = new AbortController();
   readonly #recalls = new Set<PackId>();
   readonly #loops: Promise<void>[] = [];
@@ -50,6 +51,7 @@ export class Movers {
 
   constructor(ctx: ArchiveContext, committer: Committer, emptyPacks: EmptyPacks) {
     this.#ctx = ctx;
+    this.#committer = committer;
     // Every loop and what it runs listens to it: more than the ten that Node takes for a leak.
     setMaxListeners(0, this.#stop.signal);
     this.#emptyPacks = emptyPacks;
@@ -175,6 +177,7 @@ export class Movers {
   async #probe(): Promise<void> {
     const ctx = this.#ctx;
     await Promise.all([ctx.volumes.probe(), ctx.replicas.probe()]);
+    await this.#noteLeft();
     if (!(await ctx.authority.watch())) return;
     // A disk that failed may have damaged more than what was being written. It takes its time, and probes do not wait for it.
     this.#checking ??= checkIndex(ctx, this.#stop.signal)
@@ -182,6 +185,19 @@ export class Movers {
       .finally(() => {
         this.#checking = null;
       });
+  }
+
+  /** Of volumes that have failed and were left: should they stay away over a power cut, nothing is lacking. */
+  async #noteLeft(): Promise<void> {
+    const { volumes, unreadTrays, gate } = this.#ctx;
+    const committer = this.#committer;
+    const mayBeLeft = (name: VolumeName) => gate.fault === null && volumes.hasFailed(name);
+    for (const name of volumes.names) {
+      // No arrival may have come that would have found out.
+      if (mayBeLeft(name) && committer.trayVolume === name) await committer.rotate();
+      // Asked and told in one turn: a volume that returns after this bears the mark again.
+      if (mayBeLeft(name) && committer.hasLeft(name)) await unreadTrays.lacksNothing(name);
+    }
   }
 
   #failed(name: string, error: unknown): void {

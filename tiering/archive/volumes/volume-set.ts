@@ -60,6 +60,11 @@ export class VolumeSet {
     return member?.health.readable === false ? member.volume : null;
   }
 
+  /** It is away, out of use, or does not work; one that is being taken back in is not. */
+  hasFailed(name: VolumeName): boolean {
+    return this.#member(name)?.health.state === 'failed';
+  }
+
   /** Volumes that can be listed and read now. */
   readables(): readonly Volume[] {
     return this.#members.flatMap(({ health, volume }) => (health.readable && volume !== null ? [volume] : []));
