@@ -1,12 +1,14 @@
 // What a volume tells when it is opened: tray tails that the index has not seen are indexed, files that it
 // does not know are adopted or, when all of them lives elsewhere, removed; files that it knows and that
 // are not there are noted. Run at start and when a failed volume returns; may be killed and run again.
-import { hasCode } from '../../core/errors.js';
-import type { PackId } from '../../core/ids.js';
+import { createHash } from 'node:crypto';
+import { codeOf, hasCode } from '../../core/errors.js';
+import type { PackId, SopUid } from '../../core/ids.js';
 import type { PackRef, Volume } from '../../hot/volume.js';
-import type { AdoptedPack, ArrivedInstance, PackRecord, TombstoneRecord } from '../../index/index.js';
+import type { AdoptedPack, ArrivedInstance, InstanceRecord, PackRecord, TombstoneRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { bundleArrivals } from '../packs/bundles.js';
+import { readInstance } from '../reading/instance-reader.js';
 import { makeRecord } from '../removal/make-record.js';
 import { unreadDeletes } from '../removal/provisional.js';
 import { acceptedLengths, importMemberOrSkip, volumeSource, walkTar } from './tar-import.js';
@@ -170,6 +172,7 @@ async function adoptOrRemove(ctx: ArchiveContext, volume: Volume, ref: PackRef, 
   if (adopted === undefined) return false;
   const known = await ctx.index.lookup(adopted.members.map((m) => m.sop));
   const needed = adopted.members.some((m) => known.get(m.sop)?.sha256 !== m.sha256);
+  if (!needed && !(await canAllBeRead(ctx, [...known.values()]))) return takeOver(ctx, adopted, known);
   // While somebody's deletes are unread, a copy that seems to be spare may be the one that was stored after the delete.
   if (!needed && (await unreadDeletes(ctx)).length === 0) {
     await volume.remove(ref);
@@ -178,6 +181,38 @@ async function adoptOrRemove(ctx: ArchiveContext, volume: Volume, ref: PackRef, 
   await ctx.index.adopt(adopted);
   ctx.log({ level: 'info', event: 'pack-adopted', pack: ref.id, detail: `${adopted.members.length} instances` });
   return true;
+}
+
+/** Whether each of them comes back as it was acknowledged, from wherever the index says that it is: what only seems to be there is no copy (I5). */
+async function canAllBeRead(ctx: ArchiveContext, instances: readonly InstanceRecord[]): Promise<boolean> {
+  for (const instance of instances) {
+    const hash = createHash('sha256');
+    try {
+      for await (const piece of readInstance(ctx, instance, undefined, undefined, { onCold: () => undefined }))
+        hash.update(piece);
+    } catch (error) {
+      if (codeOf(error) === 'INTERNAL') throw error;
+      return false;
+    }
+    if (hash.digest('hex') !== instance.sha256) return false;
+  }
+  return true;
+}
+
+/** What cannot be read where it lives now lives in this file, whose bytes were hashed. Of another arrival with the same bytes the file is left as it is. */
+async function takeOver(
+  ctx: ArchiveContext,
+  adopted: AdoptedPack,
+  known: ReadonlyMap<SopUid, InstanceRecord>,
+): Promise<boolean> {
+  const { id } = adopted.pack;
+  const same = adopted.members.every((member) => known.get(member.sop)?.seq === member.seq);
+  if (same) await ctx.index.file(adopted);
+  const detail = same
+    ? `${adopted.members.length} instances, which cannot be read elsewhere`
+    : 'left as it is: what it has cannot be read elsewhere';
+  ctx.log({ level: 'warn', event: same ? 'pack-adopted' : 'pack-kept', pack: id, detail });
+  return same;
 }
 
 /** Everything the index is to know of a pack file, from its bytes alone; undefined when nothing in it can be read. */
