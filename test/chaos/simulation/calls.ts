@@ -161,10 +161,12 @@ export class Calls {
     // While a rebuilt index does not have everything, what it lacks is taken for new.
     if (outcome.status === 'stored' && !before.has(null) && !provisional)
       watchman.broken(`I1: ${sop} was stored and is taken for new`);
-    // Of two that were taken for new while a volume was away, the first that arrived is the one once it is back.
-    const both = provisional && before.has(other) && outcome.status === 'stored';
     model.is(sop, version);
-    if (both) model.maybe(sop, other);
+    const unread = provisional || this.#world.sawFailure;
+    // Of two that were taken for new while a volume was away, the first that arrived is the one once it is back.
+    if (unread && before.has(other)) model.maybe(sop, other);
+    // A delete that nobody was told the end of may lie there, and is in effect once it is read.
+    if (unread && outcome.status === 'duplicate' && before.has(null)) model.maybe(sop, null);
   }
 
   async #delete(study: readonly Sample[], instance: number | null): Promise<void> {

@@ -58,6 +58,8 @@ export class World {
   /** The index was lost at some time. */
   lostIndex = false;
   threadsDie = false;
+  /** The process that lives now has seen a volume fail: what one before it was doing there when it died is not known. */
+  sawFailure = false;
   life: Life;
   writes = 0;
   deaths = { kill: 0, power: 0 };
@@ -189,6 +191,7 @@ export class World {
       } else life.die('kill');
       if (this.#over) return;
       this.life = new Life(this.#around);
+      this.sawFailure = false;
       await this.time.sleep(RESTART_MS);
     }
   }
@@ -224,6 +227,7 @@ export class World {
 
   #hear({ level, event, pack, detail }: ArchiveEvent): void {
     this.note(`${level} ${event} ${pack ?? ''} ${detail ?? ''}`);
+    if (event === 'volume-state' && detail?.includes('is failed') === true) this.sawFailure = true;
     if (event === 'unexpected-error') this.watchman.broken(`an error that nobody expected: ${detail ?? ''}`);
   }
 }
