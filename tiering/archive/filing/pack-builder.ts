@@ -116,15 +116,15 @@ async function fill(
 
 /** Appends one instance as a member of the new pack. Resolves with where its header begins. */
 async function copyInstance(ctx: ArchiveContext, writer: Sink, instance: Fileable): Promise<number> {
-  const bytes = await verified(ctx, instance);
+  const bytes = await readVerified(ctx, instance);
   const header = memberHeader({ ...instance, pack: writer.id, bytes: bytes.length });
   const at = await writer.append([header, bytes, Buffer.alloc(memberPadding(bytes.length))]);
   releaseBuffer(bytes);
   return at;
 }
 
-/** The bytes of an instance, proven to be those that were acknowledged. */
-async function verified(ctx: ArchiveContext, instance: InstanceRecord): Promise<Uint8Array> {
+/** The bytes of an instance, proven to be those that were acknowledged. CORRUPT when they are not; else as reading says. */
+export async function readVerified(ctx: ArchiveContext, instance: InstanceRecord): Promise<Uint8Array> {
   const read = await readPackWhole(ctx, instance.pack, instance.start, instance.end);
   const { bytes, sha256 } = await ctx.pool.hash({ bytes: read });
   if (sha256 !== instance.sha256) {

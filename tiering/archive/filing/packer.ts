@@ -1,15 +1,16 @@
 // The packer: a study that has settled leaves the trays for packs of its own, in reading order; a study in
 // many small packs is gathered into one. What it leaves empty is removed by removal/empty-packs.ts.
-import { ArchiveError, codeOf } from '../../core/errors.js';
+import { ArchiveError, codeOf, hasCode } from '../../core/errors.js';
 import type { StudyUid } from '../../core/ids.js';
 import { RESOLVE_ATTEMPTS_MAX } from '../../core/limits.js';
 import { forEachLimited } from '../../core/queues.js';
+import { releaseBuffer } from '../../core/release.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
 import type { Pace } from '../pacing/pace.js';
 import type { Retries } from '../pacing/retries.js';
 import { mergeable } from './merge.js';
-import { buildPack, type Fileable, planPacks } from './pack-builder.js';
+import { buildPack, type Fileable, planPacks, readVerified } from './pack-builder.js';
 
 /** Studies filed at once: their syncs overlap. */
 const STUDIES_AT_ONCE = 2;
@@ -91,14 +92,19 @@ async function moveWhatIs(
   }
 }
 
-/** Writes the instances into new packs, as many as they need, and points the index there pack by pack. */
+/**
+ * Writes the instances into new packs, as many as they need, and points the index there pack by pack. One that is damaged or lost stays where it is, and is what
+ * this rejects with in the end: the others of its study must not wait for it to be sent again.
+ */
 async function moveToPacks(
   ctx: ArchiveContext,
   instances: readonly Fileable[],
   signal: AbortSignal | undefined,
   pace: Pace | undefined,
 ): Promise<void> {
-  for (const group of planPacks(instances)) {
+  let damage: unknown = null;
+  const groups = planPacks(instances);
+  for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
     signal?.throwIfAborted();
     const bytes = group.reduce((sum, one) => sum + one.end - one.start, 0);
     const volume = ctx.volumes.writable(bytes, true);
@@ -109,8 +115,38 @@ async function moveToPacks(
       // Locked, so that nobody takes the file for an orphan before the index knows it.
       await ctx.locks.run(id, async () => ctx.index.file(await buildPack(ctx, volume, id, group, pace)));
     } catch (error) {
+      if (isDamage(error)) {
+        damage ??= error;
+        const sound = await soundOf(ctx, group, signal);
+        if (sound.length > 0 && sound.length < group.length) groups.unshift(sound);
+        continue;
+      }
       if (codeOf(error) === 'FULL' || codeOf(error) === 'UNAVAILABLE') ctx.volumes.report(volume.name, error);
       throw error;
     }
   }
+  if (damage !== null) throw damage;
+}
+
+function isDamage(error: unknown): boolean {
+  return hasCode(error, 'CORRUPT', 'LOST');
+}
+
+/** Those whose bytes are what was acknowledged. */
+async function soundOf(
+  ctx: ArchiveContext,
+  group: readonly Fileable[],
+  signal: AbortSignal | undefined,
+): Promise<Fileable[]> {
+  const sound: Fileable[] = [];
+  for (const instance of group) {
+    signal?.throwIfAborted();
+    try {
+      releaseBuffer(await readVerified(ctx, instance));
+      sound.push(instance);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+  }
+  return sound;
 }

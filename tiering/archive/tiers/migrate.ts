@@ -32,10 +32,10 @@ export async function migrate(
   const job = new PackJob(ctx, options, 'filing');
   let evicted = 0;
   await forEachLimited(studies, STUDIES_AT_ONCE, async (study) => {
-    const filed = await job.attempt(study, async () => {
+    // What cannot be filed is told of, and keeps nothing else of the study from being protected.
+    await job.attempt(study, async () => {
       await fileStudy(ctx, study, options.signal);
     });
-    if (!filed) return;
     for (const record of await job.plan(study)) {
       await job.attempt(record.id, async () => {
         job.step = 'protecting';
