@@ -25,8 +25,8 @@ export interface RigOptions {
   readonly writeQuorum?: number;
   readonly policy?: Partial<Policy>;
   readonly suites?: SuiteRule;
-  /** Replaces the directory store of a replica (real S3). */
-  readonly store?: (name: string) => Promise<ObjectStore>;
+  /** Replaces the directory store of a replica (real S3, one that can be made to fail). @param path where the directory would be. */
+  readonly store?: (name: string, path: string) => Promise<ObjectStore>;
 }
 
 /** Nothing moves by itself unless a test asks for it: filing, protecting and probing are called by name or by short intervals. */
@@ -130,7 +130,7 @@ export class ArchiveRig {
 
   async store(name: string, create = false): Promise<ObjectStore> {
     return (
-      this.#options.store?.(name) ??
+      this.#options.store?.(name, this.path(name)) ??
       createDirectoryStore({ root: this.path(name), create, clock: systemClock, random: systemRandom })
     );
   }

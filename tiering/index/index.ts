@@ -281,8 +281,8 @@ export interface Index {
   ): Promise<readonly (InstanceRecord & { readonly metadata: Uint8Array; readonly layout: string })[]>;
   /** Adds the pack and points its members' rows at it, each only if its row still has that seq; in one transaction. */
   file(filed: FiledPack): Promise<void>;
-  /** Takes in a pack found on a volume or replica: adds or completes its record, makes its members live by the rule of `commitArrivals`. Idempotent. */
-  adopt(adopted: AdoptedPack): Promise<void>;
+  /** Takes in a pack found on a volume or replica: adds or completes its record, makes its members live by the rule of `commitArrivals`. Idempotent. @param ends deletes that are recorded first, in the same transaction. */
+  adopt(adopted: AdoptedPack, ends?: readonly TombstoneRecord[]): Promise<void>;
   /** A tray is closed: no more arrivals; `bytes` is its accepted length. */
   closeTray(id: PackId, bytes: number): Promise<void>;
   setHot(id: PackId, hot: HotState, volume: VolumeName | null): Promise<void>;

@@ -6,7 +6,7 @@ import { releaseBuffer } from '../../core/release.js';
 import { MEMBER_HEADER_BYTES, TAR_END } from '../../format/tar.js';
 import type { ArchiveContext } from '../context.js';
 import { bundleArrivals } from '../packs/bundles.js';
-import { arrivedInstance, memberPieces, type Pending } from './drafts.js';
+import { arrivedInstance, draftPieces, endsOf, type Pending } from './drafts.js';
 import { chunksOf, sealToQuorum } from './seal-to-quorum.js';
 
 /** Batches on their way at once: enough to hide a round trip, few enough to bound memory (each about two chunks). */
@@ -126,7 +126,7 @@ export class CloudSink {
     for (const pending of batch) {
       if (pending.draft.kind !== 'instance') continue;
       placed.push({ pending, start: at + MEMBER_HEADER_BYTES });
-      for (const piece of memberPieces(id, pending, pending.draft)) {
+      for (const piece of draftPieces(id, pending)) {
         tar.set(piece, at);
         at += piece.length;
       }
@@ -151,13 +151,9 @@ export class CloudSink {
       bundles,
       quorum: this.#quorum(),
     });
-    await ctx.index.adopt({
-      pack: { id, kind: 'tray', bytes: length, createdMs, hot: 'cold', volume: null },
-      members,
-      bundles,
-      attributes,
-      ...sealed,
-    });
+    const pack = { id, kind: 'tray', bytes: length, createdMs, hot: 'cold', volume: null } as const;
+    const ends = batch.flatMap(({ draft }) => endsOf(draft));
+    await ctx.index.adopt({ pack, members, bundles, attributes, ...sealed }, ends);
     // The tray is the log only where there is a tray: here the index row is all that knows of the batch.
     await ctx.index.commitDurable();
   }

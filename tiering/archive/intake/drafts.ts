@@ -16,9 +16,17 @@ export interface InstanceContent {
   readonly sha256: Sha256;
 }
 
+/** The earlier arrival of equal bytes that ends as these are stored; null: there is none. */
+export type Ends = TombstoneRecord | null;
+
 export type Draft =
-  | { readonly kind: 'instance'; readonly content: InstanceContent; readonly bytes: Uint8Array }
-  | { readonly kind: 'birth'; readonly adopted: AdoptedPack; readonly headersSha256: Sha256 }
+  | {
+      readonly kind: 'instance';
+      readonly content: InstanceContent;
+      readonly bytes: Uint8Array;
+      readonly ends: Ends;
+    }
+  | { readonly kind: 'birth'; readonly adopted: AdoptedPack; readonly headersSha256: Sha256; readonly ends: Ends }
   /** Or what is said of a hold. Has its seq already. */
   | { readonly kind: 'delete'; readonly record: TombstoneRecord };
 
@@ -35,14 +43,21 @@ export interface Pending {
 
 /** Bytes that a draft adds to a tray. */
 export function draftBytes(draft: Draft): number {
-  return draft.kind === 'instance' ? memberBytes(draft.bytes.length) : noteMemberBytes(noteOf(draft));
+  const own = draft.kind === 'instance' ? memberBytes(draft.bytes.length) : noteMemberBytes(noteOf(draft));
+  return endsOf(draft).reduce((sum, ends) => sum + noteMemberBytes(noteOfRecord(ends)), own);
 }
 
-/** The tar pieces of any draft in the tray `tray`. */
+/** What ends as the draft is stored, beside what a delete says. */
+export function endsOf(draft: Draft): readonly TombstoneRecord[] {
+  return draft.kind === 'delete' || draft.ends === null ? [] : [draft.ends];
+}
+
+/** The tar pieces of any draft in the tray `tray`. What ends comes last: torn, a batch must not end what it did not bring again. */
 export function draftPieces(tray: PackId, pending: Pending): readonly Uint8Array[] {
   const { draft, arrivedMs } = pending;
-  if (draft.kind === 'instance') return memberPieces(tray, pending, draft);
-  return [noteMember({ pack: tray, note: noteOf(draft), arrivedMs })];
+  const note = (said: Note) => noteMember({ pack: tray, note: said, arrivedMs });
+  const own = draft.kind === 'instance' ? memberPieces(tray, pending, draft) : [note(noteOf(draft))];
+  return [...own, ...endsOf(draft).map((ends) => note(noteOfRecord(ends)))];
 }
 
 /** The small member that tells of a pack written beside the tray, or of a delete. */
@@ -53,11 +68,7 @@ function noteOf(draft: Exclude<Draft, { kind: 'instance' }>): Note {
 }
 
 /** The tar pieces of an instance in `pack`: header, its bytes (not copied), padding. */
-export function memberPieces(
-  pack: PackId,
-  pending: Pending,
-  draft: Draft & { kind: 'instance' },
-): readonly Uint8Array[] {
+function memberPieces(pack: PackId, pending: Pending, draft: Draft & { kind: 'instance' }): readonly Uint8Array[] {
   const { parsed, sha256 } = draft.content;
   const header = memberHeader({
     pack,

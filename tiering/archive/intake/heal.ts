@@ -1,27 +1,24 @@
-// An instance of which no good copy is left is healed by sending it again. The lost arrival is ended by a tombstone, as in a delete, and the
-// new one is stored after it: so that whatever turns up of the old one later, in whatever order, the new one is what lives (I9).
+// Equal bytes that are sent again and must not be called stored already: of the instance no good copy is left, or somebody's deletes are unread, and one of
+// them may name it. The arrival that is known is ended by a tombstone, as in a delete, and the new one is stored after it: so that whatever turns up of the
+// old one or of deletes later, in whatever order, the new one is what lives (I1, I9). Both in one step, or an arrival that fails would have deleted.
 import { CHUNK_BYTES } from '../../core/limits.js';
 import type { InstanceRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { makeRecord } from '../removal/make-record.js';
 import { unreadDeletes } from '../removal/provisional.js';
 import type { Committer } from './committer.js';
+import type { Ends } from './drafts.js';
 
-/**
- * Ends a live instance if it is known to be lost, or may have been deleted by somebody whose deletes are not known now (what was acknowledged
- * as stored must outlive a delete that comes to light later). Resolves with whether it did. To be called while its UID is held.
- */
-export async function giveUpDoubtful(
+/** What ends a live instance for equal bytes to take its place; null when they need not. To be called while its UID is held. */
+export async function endOfDoubtful(
   { ctx, committer }: { readonly ctx: ArchiveContext; readonly committer: Committer },
   known: InstanceRecord,
-): Promise<boolean> {
+): Promise<Ends> {
   const lost = await isLost(ctx, known);
-  if (!lost && (await unreadDeletes(ctx)).length === 0) return false;
-  const { sop, sha256 } = known;
-  const record = await makeRecord(ctx, { seq: committer.nextSeq(), entries: [{ sop, sha256 }] });
-  await committer.submit({ kind: 'delete', record });
+  if (!lost && (await unreadDeletes(ctx)).length === 0) return null;
   if (lost) ctx.log({ level: 'warn', event: 'lost-instance-sent-again', pack: known.pack });
-  return true;
+  const { sop, sha256 } = known;
+  return makeRecord(ctx, { seq: committer.nextSeq(), entries: [{ sop, sha256 }] });
 }
 
 /** Whether scrubs and readers have found it gone or damaged wherever it ought to be. What is merely away is not lost. */

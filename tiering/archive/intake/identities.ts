@@ -4,7 +4,7 @@ import { ArchiveError } from '../../core/errors.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid, type SopUid } from '../../core/ids.js';
 import type { Index, InstanceRecord } from '../../index/index.js';
 import type { InstanceIdentity } from '../archive.js';
-import type { InstanceContent } from './drafts.js';
+import type { Ends, InstanceContent } from './drafts.js';
 
 interface Asked {
   readonly sop: SopUid;
@@ -23,13 +23,13 @@ export class Identities {
   }
 
   /**
-   * Runs `commit` if the UID is free, or freed by `giveUp`, which is asked of equal bytes; resolves with whether equal bytes were there already (then
-   * `commit` is not run). CONFLICT when the UID is taken by other bytes; or what `commit` throws.
+   * Runs `commit` if the UID is free, or if `endOf`, which is asked of equal bytes, gives what ends them as these are stored; resolves with whether equal bytes
+   * were there already (then `commit` is not run). CONFLICT when the UID is taken by other bytes; or what `commit` throws.
    */
   async reserve(
     instance: InstanceIdentity,
-    commit: () => Promise<void>,
-    giveUp: (known: InstanceRecord) => Promise<boolean>,
+    commit: (ends: Ends) => Promise<void>,
+    endOf: (known: InstanceRecord) => Promise<Ends>,
   ): Promise<boolean> {
     for (let earlier = this.#onTheirWay.get(instance.sop); earlier !== undefined; ) {
       await earlier;
@@ -44,19 +44,16 @@ export class Identities {
     );
     try {
       const known = await this.#known(instance.sop);
-      if (known === undefined) {
-        await commit();
-        return false;
+      if (known !== undefined && known.sha256 !== instance.sha256) {
+        throw new ArchiveError(
+          'CONFLICT',
+          'an instance with this SOP Instance UID and other content is stored already; the first is kept',
+        );
       }
-      if (known.sha256 === instance.sha256) {
-        if (!(await giveUp(known))) return true;
-        await commit();
-        return false;
-      }
-      throw new ArchiveError(
-        'CONFLICT',
-        'an instance with this SOP Instance UID and other content is stored already; the first is kept',
-      );
+      const ends = known === undefined ? null : await endOf(known);
+      if (known !== undefined && ends === null) return true;
+      await commit(ends);
+      return false;
     } finally {
       this.#onTheirWay.delete(instance.sop);
       done();

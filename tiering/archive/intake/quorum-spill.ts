@@ -9,7 +9,7 @@ import { MEMBER_HEADER_BYTES, memberHeader, memberPadding, TAR_END } from '../..
 import { bundleArrivals } from '../packs/bundles.js';
 import { readCold } from '../reading/cold-reader.js';
 import { Sweep } from '../recovery/garbage.js';
-import { arrivedInstance, type InstanceContent } from './drafts.js';
+import { arrivedInstance, type Ends, type InstanceContent } from './drafts.js';
 import { identityOf } from './identities.js';
 import type { Receiver } from './receiver.js';
 import { QuorumUpload } from './seal-to-quorum.js';
@@ -86,7 +86,7 @@ export class QuorumSpill implements SpillPlace {
     }
   }
 
-  async commit(content: InstanceContent): Promise<void> {
+  async commit(content: InstanceContent, ends: Ends): Promise<void> {
     const { ctx, committer } = this.#receiver;
     const { study, series, sop } = identityOf(content);
     // It was parsed elsewhere when it came from another place.
@@ -104,7 +104,7 @@ export class QuorumSpill implements SpillPlace {
     // From here on it may be in the index, whatever comes back.
     this.#outcome = 'failed';
     const sealed = await this.#upload.finish(first, { kind: pack.kind, createdMs: arrivedMs, bytes, members, bundles });
-    await ctx.index.adopt({ pack, members, bundles, attributes, ...sealed });
+    await ctx.index.adopt({ pack, members, bundles, attributes, ...sealed }, ends === null ? [] : [ends]);
     // As of any batch without a volume: the index row is all that knows of it.
     await ctx.index.commitDurable();
     this.#outcome = 'committed';

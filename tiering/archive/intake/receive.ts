@@ -79,8 +79,8 @@ async function storeWhole(
       layout: parsed.layout,
       sha256,
     };
-    return await storeOnce(receiver, content, study, () =>
-      receiver.committer.submit({ kind: 'instance', content, bytes }),
+    return await storeOnce(receiver, content, study, (ends) =>
+      receiver.committer.submit({ kind: 'instance', content, bytes, ends }),
     );
   } catch (error) {
     return refused(receiver.ctx, {}, error);

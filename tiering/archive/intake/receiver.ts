@@ -7,8 +7,8 @@ import type { InstanceIdentity, StoreOutcome } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { tellFailure } from '../failures.js';
 import type { Committer } from './committer.js';
-import type { InstanceContent } from './drafts.js';
-import { giveUpDoubtful } from './heal.js';
+import type { Ends, InstanceContent } from './drafts.js';
+import { endOfDoubtful } from './heal.js';
 import { type Identities, identityOf } from './identities.js';
 import type { IngestBudget } from './ingest-budget.js';
 
@@ -20,14 +20,14 @@ export interface Receiver {
 }
 
 /**
- * Stores what `commit` makes durable unless its SOP Instance UID is taken: equal bytes are success (`duplicate`), other bytes are
+ * Stores what `commit` makes durable, with what ends in its favour, unless its SOP Instance UID is taken: equal bytes are success (`duplicate`), other bytes are
  * refused and the first is kept. A second arrival of a UID that is on its way waits for the first.
  */
 export async function storeOnce(
   receiver: Receiver,
   content: InstanceContent,
   study: StudyUid | undefined,
-  commit: () => Promise<void>,
+  commit: (ends: Ends) => Promise<void>,
 ): Promise<StoreOutcome> {
   const instance = identityOf(content);
   if (study !== undefined && instance.study !== study) {
@@ -39,7 +39,7 @@ export async function storeOnce(
     );
   }
   try {
-    const taken = await receiver.identities.reserve(instance, commit, (known) => giveUpDoubtful(receiver, known));
+    const taken = await receiver.identities.reserve(instance, commit, (known) => endOfDoubtful(receiver, known));
     const { warnings } = content.parsed;
     return { status: taken ? 'duplicate' : 'stored', instance, warnings };
   } catch (error) {

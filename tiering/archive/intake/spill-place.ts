@@ -1,6 +1,6 @@
 // Where a long instance goes while it comes: a pack in the making that holds it alone. Implementations: volume-spill.ts, quorum-spill.ts.
 import type { Parsed } from '../../../workers/tasks/types.js';
-import type { InstanceContent } from './drafts.js';
+import type { Ends, InstanceContent } from './drafts.js';
 
 export interface SpillPlace {
   /** Takes the next bytes, in order. PlaceFailed when another place may do better. */
@@ -8,7 +8,7 @@ export interface SpillPlace {
   /** Parses what was taken. */
   parse(): Promise<Parsed>;
   /** Makes it durable and visible. PlaceFailed as `take`. */
-  commit(content: InstanceContent): Promise<void>;
+  commit(content: InstanceContent, ends: Ends): Promise<void>;
   /** After PlaceFailed: everything that was taken, the last piece too. Throws when it cannot be read. */
   readBack(): AsyncIterable<Uint8Array>;
   /** Removes what there is of it, unless it was committed. Never rejects. */

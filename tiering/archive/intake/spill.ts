@@ -41,7 +41,7 @@ export async function spill(
     if (!scanned.ok) return refusedByParser(scanned.failure);
     const { instance, metadata, layout } = scanned;
     const content = { parsed: instance, metadata, layout, sha256: parseSha256(hash.copy().digest('hex')) };
-    return await storeOnce(receiver, content, study, () => places.run((place) => place.commit(content)));
+    return await storeOnce(receiver, content, study, (ends) => places.run((place) => place.commit(content, ends)));
   } finally {
     await places.end();
   }

@@ -7,7 +7,7 @@ import { noteMember } from '../../format/tar-notes.js';
 import type { TrayAppender, Volume } from '../../hot/volume.js';
 import type { ArrivedInstance, TombstoneRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
-import { arrivedInstance, draftPieces, type Pending } from './drafts.js';
+import { arrivedInstance, draftPieces, endsOf, type Pending } from './drafts.js';
 
 /** One batch as it lies in the tray, not yet synced. */
 export interface AppendedBatch {
@@ -110,8 +110,9 @@ export class TrayLog {
     if (batch.end <= this.#accepted) throw new ArchiveError('INTERNAL', 'batches of a tray were indexed out of order');
     const tombstones: TombstoneRecord[] = [];
     for (const { draft } of batch.pending) {
-      if (draft.kind === 'birth') await this.#ctx.index.adopt(draft.adopted);
+      if (draft.kind === 'birth') await this.#ctx.index.adopt(draft.adopted, endsOf(draft));
       if (draft.kind === 'delete') tombstones.push(draft.record);
+      else tombstones.push(...endsOf(draft));
     }
     const { instances, end: indexedTo } = batch;
     await this.#ctx.index.commitArrivals({ pack: this.id, indexedTo, instances, tombstones });

@@ -8,7 +8,7 @@ import { MEMBER_HEADER_BYTES, memberHeader, memberPadding, TAR_END } from '../..
 import type { PackWriter, Volume } from '../../hot/volume.js';
 import type { AdoptedPack } from '../../index/index.js';
 import { bundleArrivals } from '../packs/bundles.js';
-import { arrivedInstance, type InstanceContent } from './drafts.js';
+import { arrivedInstance, type Ends, type InstanceContent } from './drafts.js';
 import { identityOf } from './identities.js';
 import type { Receiver } from './receiver.js';
 import { PlaceFailed, type SpillPlace } from './spill-place.js';
@@ -71,7 +71,7 @@ export class VolumeSpill implements SpillPlace {
     });
   }
 
-  async commit(content: InstanceContent): Promise<void> {
+  async commit(content: InstanceContent, ends: Ends): Promise<void> {
     const { ctx, committer } = this.#receiver;
     const { study, series, sop } = identityOf(content);
     const seq = committer.nextSeq();
@@ -98,7 +98,7 @@ export class VolumeSpill implements SpillPlace {
         placements: [],
       };
       const headersSha256 = parseSha256(createHash('sha256').update(header).digest('hex'));
-      await committer.submit({ kind: 'birth', adopted, headersSha256 });
+      await committer.submit({ kind: 'birth', adopted, headersSha256, ends });
     });
   }
 

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ArchiveRig } from '../../../test/support/archive-rig.js';
 import { readAll, storeBytes } from '../../../test/support/archive-rig.js';
+import { FaultyObjectStore } from '../../../test/support/faulty-object-store.js';
 import {
   away,
   back,
@@ -16,6 +17,8 @@ import {
   WAIT,
   without,
 } from '../../../test/support/removal-rig.js';
+import { createDirectoryStore } from '../../cold/directory/create-directory-store.js';
+import { systemClock, systemRandom } from '../../core/clock.js';
 
 afterEach(destroyRigs);
 
@@ -51,6 +54,28 @@ describe('what is stored while a volume’s tail is unread', () => {
     await rebuilt(rig);
     await rig.open();
     expect(await found(rig.archive)).toEqual(without(other));
+  });
+
+  it('that fails to be stored has not ended what was there', async () => {
+    const replicas: FaultyObjectStore[] = [];
+    const store = (_name: string, root: string) => {
+      const inner = createDirectoryStore({ root, create: true, clock: systemClock, random: systemRandom });
+      const faulty = new FaultyObjectStore(inner);
+      replicas.push(faulty);
+      return Promise.resolve(faulty);
+    };
+    const rig = await rigOf({ store });
+    await rig.archive.migrate({ all: true });
+    await forget(rig);
+    const one = first(PHANTOMS);
+    for (const replica of replicas)
+      replica.fail({ methods: ['put'], keys: (key) => key.startsWith('c/'), code: 'FORBIDDEN' });
+    expect(await storeBytes(rig.archive, one.bytes)).toMatchObject({ status: 'refused' });
+    for (const replica of replicas) replica.heal();
+    expect(await found(rig.archive)).toEqual(PHANTOMS);
+    await remember(rig);
+    expect(await found(rig.archive)).toEqual(PHANTOMS);
+    expect(await storeBytes(rig.archive, one.bytes)).toMatchObject({ status: 'duplicate' });
   });
 
   it('gives way to what the volume has under the same SOP Instance UID with other bytes, and that is told', async () => {

@@ -177,8 +177,8 @@ export class SqliteIndex implements Index {
     return this.#writer.call('file', filed);
   }
 
-  adopt(adopted: AdoptedPack) {
-    return this.#writer.call('adopt', adopted);
+  adopt(adopted: AdoptedPack, ends: readonly TombstoneRecord[] = []) {
+    return this.#writer.call('adopt', adopted, ends);
   }
 
   closeTray(id: PackId, bytes: number) {

@@ -94,7 +94,8 @@ export function writerMethods(db: Database) {
       packs.inheritAccess(pack);
     },
 
-    adopt: (adopted: AdoptedPack): void => {
+    adopt: (adopted: AdoptedPack, ends: readonly TombstoneRecord[] = []): void => {
+      bury(ends, null);
       const pack = packs.addFound(adopted.pack);
       if (packs.adoptSeal(pack, adopted.seal, adopted.manifest)) packs.addPlacements(pack, adopted.placements, true);
       const placeOf = bundlePlaces(packs, pack, adopted.bundles);
