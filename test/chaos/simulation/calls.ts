@@ -158,15 +158,13 @@ export class Calls {
     }
     if (outcome.status === 'duplicate' && !before.has(version))
       watchman.broken(`I9: ${sop} is called a duplicate, and was deleted or never stored`);
-    // While a rebuilt index does not have everything, what it lacks is taken for new.
-    if (outcome.status === 'stored' && !before.has(null) && !provisional)
+    // While something is unread, what the index lacks is taken for new, and what it has is stored anew: a delete may come to light.
+    const unread = provisional || this.#world.sawFailure;
+    if (outcome.status === 'stored' && !before.has(null) && !unread)
       watchman.broken(`I1: ${sop} was stored and is taken for new`);
     model.is(sop, version);
-    const unread = provisional || this.#world.sawFailure;
     // Of two that were taken for new while a volume was away, the first that arrived is the one once it is back.
     if (unread && before.has(other)) model.maybe(sop, other);
-    // A delete that nobody was told the end of may lie there, and is in effect once it is read.
-    if (unread && outcome.status === 'duplicate' && before.has(null)) model.maybe(sop, null);
   }
 
   async #delete(study: readonly Sample[], instance: number | null): Promise<void> {

@@ -1,5 +1,5 @@
-// Equal bytes that are sent again and must not be called stored already: of the instance no good copy is left, or somebody's deletes are unread, and one of
-// them may name it. The arrival that is known is ended by a tombstone, as in a delete, and the new one is stored after it: so that whatever turns up of the
+// Equal bytes that are sent again and must not be called stored already: of the instance no good copy is left, or the deletes of a replica or of a volume's
+// trays are unread, and one of them may name it. The arrival that is known is ended by a tombstone, as in a delete, and the new one is stored after it: so that whatever turns up of the
 // old one or of deletes later, in whatever order, the new one is what lives (I1, I9). Both in one step, or an arrival that fails would have deleted.
 import { CHUNK_BYTES } from '../../core/limits.js';
 import type { InstanceRecord } from '../../index/index.js';
@@ -15,7 +15,8 @@ export async function endOfDoubtful(
   known: InstanceRecord,
 ): Promise<Ends> {
   const lost = await isLost(ctx, known);
-  if (!lost && (await unreadDeletes(ctx)).length === 0) return null;
+  const unread = ctx.unreadTrays.names.length > 0 || (await unreadDeletes(ctx)).length > 0;
+  if (!lost && !unread) return null;
   if (lost) ctx.log({ level: 'warn', event: 'lost-instance-sent-again', pack: known.pack });
   const { sop, sha256 } = known;
   return makeRecord(ctx, { seq: committer.nextSeq(), entries: [{ sop, sha256 }] });
