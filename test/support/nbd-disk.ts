@@ -172,6 +172,7 @@ function quietly(work: () => void): void {
 }
 
 async function appears(path: string): Promise<void> {
-  for (let tries = 0; tries < 500 && !existsSync(path); tries++) await sleep(10);
+  // A machine that does much else may take its time to start nbdkit.
+  for (let tries = 0; tries < 6_000 && !existsSync(path); tries++) await sleep(10);
   if (!existsSync(path)) throw new Error(`${path} did not appear`);
 }
