@@ -5,7 +5,7 @@ import { type ObjectKey, parseReplicaName } from '../../tiering/core/ids.js';
 import { chunkName, tombstoneName } from '../../tiering/format/names.js';
 import type { ArrivedInstance, Index, TombstoneRecord } from '../../tiering/index/index.js';
 import { collect, commit, type IndexFactory, inflate, useIndex } from './index-fixture.js';
-import { adopted, filed, newPack, packId } from './index-samples.js';
+import { adopted, filed, newPack, packId, VOLUME } from './index-samples.js';
 
 const R1 = parseReplicaName('r1');
 const R2 = parseReplicaName('r2');
@@ -94,12 +94,15 @@ export function describeErasures(factory: IndexFactory): void {
       expect((await index().erasures()).map(({ pack }) => pack)).toEqual([packId(1)]);
     });
 
-    it('leaves a pack that lies on replicas indispensable until what was filed from it is protected', async () => {
+    it('leaves a tray indispensable until what took its place is hot or protected, and a pack that lies on replicas until it is protected', async () => {
       const placed = { replica: R1, verifiedMs: 1 };
       const sealed = { ...adopted(newPack(2, { hot: 'cold' }), [one, two], inflate), placements: [placed] };
       await index().adopt({ ...sealed, pack: { ...sealed.pack, kind: 'pack' } });
       await index().closeTray(packId(1), 5_000);
+      expect(await dispensable(index())).toEqual([]);
+      await index().setHot(packId(2), 'present', VOLUME);
       expect(await dispensable(index())).toEqual([packId(1)]);
+      await index().setHot(packId(2), 'cold', null);
       await index().dropPack(packId(1));
       await index().file(filed(newPack(3, { kind: 'pack' }), [one, two], inflate));
       expect(await dispensable(index())).toEqual([]);

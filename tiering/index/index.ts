@@ -205,8 +205,8 @@ export interface PackFilter {
   /** No live instance is left in it. */
   readonly empty?: boolean;
   /**
-   * No live instance is left in it, and if it lies on replicas itself: of every study of which it keeps copies, all packs are protected
-   * by this rule. So nothing is thrown away before what took its place is protected (I5).
+   * No live instance is left in it, and of every study of which it keeps copies all packs are protected by this rule; or, where it lies on no replica
+   * itself, hot. So nothing is thrown away before what took its place is as safe as it was (I5).
    */
   readonly dispensable?: ProtectionRule;
   /** `accessed`: longest unopened first; `recent`: the other way round. */

@@ -175,9 +175,10 @@ export class PackReader {
     if (filter.dispensable !== undefined) {
       const { lacking } = protectionOf(this, filter.dispensable);
       add(
-        `p.live_instances = 0 AND (p.placements = 0 OR p.id NOT IN (
-           SELECT x.pack FROM spares x JOIN study_packs y ON y.study = x.study JOIN packs p ON p.id = y.pack
-           WHERE ${lacking.sql}))`,
+        `p.live_instances = 0 AND p.id NOT IN (
+           SELECT x.pack FROM spares x JOIN packs o ON o.id = x.pack
+             JOIN study_packs y ON y.study = x.study JOIN packs p ON p.id = y.pack
+           WHERE ${lacking.sql} AND (o.placements > 0 OR p.hot NOT IN ('open', 'present')))`,
         ...lacking.values,
       );
     }
