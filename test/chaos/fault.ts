@@ -39,6 +39,8 @@ export interface Fault {
   readonly mayFail: Allowed;
   /** It needs a server of its own, that nothing else is tried at. */
   readonly alone: boolean;
+  /** It ends the server and starts it again, as everything about the index and the process does too. */
+  readonly restarts?: boolean;
   /** Makes it, waits until it shows, undoes it and waits until it is over. Rejects when what was expected did not happen. */
   attempt(trial: Trial): Promise<void>;
 }

@@ -53,9 +53,10 @@ async function measure(site: Site): Promise<Measure> {
 
 /** Those that leave the process running, and whose server others may use after them. */
 function faultsOf(stage: StageName): readonly Fault[] {
-  return LIBRARY.filter(
-    (one) => one.stage === stage && one.kind !== 'process' && one.kind !== 'index' && !one.alone && lacks(one) === null,
-  );
+  return LIBRARY.filter((one) => {
+    const { kind, restarts = kind === 'process' || kind === 'index' } = one;
+    return one.stage === stage && !restarts && !one.alone && lacks(one) === null;
+  });
 }
 
 function grown({ before, after }: Pick<Result, 'before' | 'after'>): string[] {

@@ -106,7 +106,9 @@ export class NbdDisk {
 
   /** No fault any more. */
   heal(): void {
-    for (const name of ['fail-reads', 'fail-writes', 'rate']) rmSync(this.#part(name), { force: true });
+    for (const name of ['fail-reads', 'fail-writes']) rmSync(this.#part(name), { force: true });
+    // Without the file nbdkit goes on at the rate that it read last; 0 is as fast as it can.
+    if (existsSync(this.#part('rate'))) this.slow('0');
     this.thaw();
   }
 

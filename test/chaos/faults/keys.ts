@@ -34,6 +34,7 @@ syncBuiltinESMExports();
 export const keyFaults: readonly Fault[] = [
   key({
     name: 'An old keyring is in its place',
+    restarts: true,
     number: 39,
     means: 'keys rotated, then the keyring from before put back',
     expected: 'cold studies 500, said to be another key’s; never taken for damage, nothing is repaired for it',
@@ -62,6 +63,7 @@ export const keyFaults: readonly Fault[] = [
   }),
   key({
     name: 'The keyring is gone at a start',
+    restarts: true,
     number: 39,
     means: 'its file renamed away while the server is down',
     expected: 'refused; no new key is made beside data',
@@ -79,6 +81,7 @@ export const keyFaults: readonly Fault[] = [
   }),
   key({
     name: 'Anybody may read the keyring',
+    restarts: true,
     number: null,
     means: 'mode 0644 at a start',
     expected: 'refused, and how to mend it',
