@@ -10,7 +10,7 @@ import type { World } from './world.js';
 
 const CALLS = [
   ...(['store', 'delete', 'read', 'migrate', 'recall', 'hold', 'release'] as const),
-  ...(['scrub', 'repair', 'erase', 'fail-volume', 'return-volume'] as const),
+  ...(['scrub', 'repair', 'erase', 'fail-volume', 'return-volume', 'adopt'] as const),
 ];
 
 export type Call = Extract<Step, { readonly do: (typeof CALLS)[number] }>;
@@ -73,12 +73,14 @@ export class Calls {
       case 'erase':
         return this.#job(step.do, (archive) => archive.erase());
       case 'fail-volume':
-      case 'return-volume': {
+      case 'return-volume':
+      case 'adopt': {
         const disk = this.#world.disks[step.at % this.#world.disks.length];
         if (disk === undefined) return Promise.resolve();
-        return this.#job(step.do, (archive) =>
-          step.do === 'fail-volume' ? archive.failVolume(disk.name) : archive.returnVolume(disk.name),
-        );
+        return this.#job(step.do, async (archive) => {
+          if (step.do === 'fail-volume') return archive.failVolume(disk.name);
+          return step.do === 'adopt' ? archive.adoptVolume(disk.name) : archive.returnVolume(disk.name);
+        });
       }
     }
   }

@@ -46,7 +46,8 @@ async function ask<T>(world: World, what: string, work: (archive: Archive) => Pr
 async function allIsWell(world: World): Promise<boolean> {
   let why = '';
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    for (const { name } of world.disks) await world.survive((archive) => archive.returnVolume(name));
+    for (const { name, empty } of world.disks)
+      await world.survive<unknown>((archive) => (empty ? archive.adoptVolume(name) : archive.returnVolume(name)));
     await world.time.sleep(ROUND_MS / 4);
     const status = await ask(world, 'status', (archive) => archive.status());
     if (status === undefined) return false;

@@ -2,11 +2,12 @@
 import { ArchiveError } from '../../../tiering/core/errors.js';
 import type { PackId, VolumeName } from '../../../tiering/core/ids.js';
 import { MemoryVolume } from '../../../tiering/hot/memory-volume.js';
+import type { Vacancy } from '../../../tiering/hot/vacancy.js';
 import type { PackRef, PackWriter, TrayAppender, Volume, VolumeUsage } from '../../../tiering/hot/volume.js';
 import type { Life } from './life.js';
 import type { Seeded } from './seeded.js';
 
-/** `erring`: some calls fail; `hung`: calls end at the volume's own limit, done or not; `empty`: an empty mount point in its place. */
+/** `erring`: some calls fail; `hung`: calls end at the volume's own limit, done or not. */
 export type DiskFault = 'erring' | 'full' | 'read-only' | 'hung' | 'slow' | 'gone';
 
 /** The limit of a call of a local volume. */
@@ -27,8 +28,8 @@ export class Disk {
   fault: DiskFault | null = null;
   /** Packs whose bytes the nemesis changed here. */
   readonly harmed = new Set<PackId>();
-  /** Another disk is in its place since: what it held is gone. */
-  replaced = false;
+  /** Another disk is in its place, and nobody has made it a volume yet: an empty mount point. */
+  empty = false;
 
   constructor(name: VolumeName, bytesTotal: number, chance: Seeded, watch: DiskWatch) {
     this.name = name;
@@ -38,10 +39,27 @@ export class Disk {
     this.#watch = watch;
   }
 
-  /** An empty one is put in its place. */
+  /** It broke, and an empty one is put in its place. */
   replace(): void {
     this.volume = new MemoryVolume({ name: this.name, bytesTotal: this.#bytesTotal });
-    this.replaced = true;
+    this.fault = null;
+    this.empty = true;
+    this.harmed.clear();
+  }
+
+  /** What an operator who adopts sees of its place. */
+  vacancy(): Vacancy {
+    if (!this.empty) throw new ArchiveError('CONFLICT', `volume ${this.name} is there: this is no empty disk`);
+    return { path: `/${this.name}`, bytesTotal: this.#bytesTotal, bytesFree: this.#bytesTotal, mountPoint: true };
+  }
+
+  /** Makes the empty disk the volume. */
+  async take(life: Life): Promise<Volume> {
+    await life.call(true, () => {
+      this.vacancy();
+      this.empty = false;
+    });
+    return this.openFor(life);
   }
 
   /** @param power the machine is without power: what was not synced is lost, or half there. */
@@ -77,13 +95,15 @@ export class Disk {
   }
 
   #mustBeThere(): void {
-    if (this.fault === 'gone') throw new ArchiveError('UNAVAILABLE', `volume ${this.name} is missing`);
+    if (this.fault === 'gone' || this.empty) throw new ArchiveError('UNAVAILABLE', `volume ${this.name} is missing`);
   }
 }
 
 class OpenDisk implements Volume {
   readonly name: VolumeName;
   readonly #disk: Disk;
+  /** The disk that it was opened on. */
+  readonly #volume: MemoryVolume;
   readonly #life: Life;
   readonly #chance: Seeded;
   readonly #watch: DiskWatch;
@@ -92,6 +112,7 @@ class OpenDisk implements Volume {
   constructor(disk: Disk, life: Life, chance: Seeded, watch: DiskWatch) {
     this.name = disk.name;
     this.#disk = disk;
+    this.#volume = disk.volume;
     this.#life = life;
     this.#chance = chance;
     this.#watch = watch;
@@ -101,6 +122,7 @@ class OpenDisk implements Volume {
   #call<T>(write: boolean, work: () => Promise<T>, half?: () => Promise<unknown>): Promise<T> {
     return this.#life.call(write, async () => {
       if (this.#closed) throw new ArchiveError('UNAVAILABLE', `volume ${this.name} is closed`);
+      if (this.#disk.volume !== this.#volume) throw new ArchiveError('UNAVAILABLE', `volume ${this.name}: ENODEV`);
       if ((await this.#disk.before(this.#life, write)) === 'well') return work();
       if (write && this.#chance.chance(0.5)) await (half ?? work)().catch(() => undefined);
       throw new ArchiveError('UNAVAILABLE', `volume ${this.name}: EIO`);

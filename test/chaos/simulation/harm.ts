@@ -57,7 +57,7 @@ export async function harm(world: World, step: Harm): Promise<boolean> {
     case 'lose-index':
       return loseIndex(world);
     case 'replace-disk':
-      return false;
+      return replaceDisk(world, step.at);
   }
 }
 
@@ -112,9 +112,24 @@ async function harmFile(world: World, pick: number): Promise<boolean> {
   return true;
 }
 
+/** One whose loss is to be borne: what lies there is on enough replicas, or on another disk. */
+async function replaceDisk(world: World, at: number): Promise<boolean> {
+  const disk = world.disks[at % world.disks.length];
+  if (disk === undefined || disk.empty || !(await world.watchman.isSafeWithout(disk))) return false;
+  // As for a file: where the copies are must outlive a power cut.
+  world.index.writeBack();
+  disk.replace();
+  world.note(`${disk.name} broke, and an empty disk is in its place`);
+  return true;
+}
+
 /** Where everything else is in its place: what only the index knew is lost with it. */
 async function loseIndex(world: World): Promise<boolean> {
-  if (world.disks.some(({ fault }) => fault !== null) || world.clouds.some(({ fault }) => fault !== null)) return false;
+  if (
+    world.disks.some(({ fault, empty }) => fault !== null || empty) ||
+    world.clouds.some(({ fault }) => fault !== null)
+  )
+    return false;
   world.life.die('kill');
   world.index.lose();
   world.indexLost = true;

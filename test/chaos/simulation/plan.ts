@@ -32,7 +32,8 @@ export type Step =
   | { readonly do: 'harm-file'; readonly pick: number }
   | { readonly do: 'lose-index' }
   | { readonly do: 'replace-disk'; readonly at: number }
-  | { readonly do: 'fail-volume' | 'return-volume'; readonly at: number };
+  | { readonly do: 'fail-volume' | 'return-volume'; readonly at: number }
+  | { readonly do: 'adopt'; readonly at: number; readonly await: boolean };
 
 export interface Plan {
   readonly seed: number;
@@ -46,7 +47,15 @@ const HOUR_MS = 60 * MINUTE_MS;
 const WEIGHTS = {
   ...{ store: 30, delete: 8, read: 12, migrate: 8, recall: 4, scrub: 3, repair: 3, erase: 2, hold: 1, release: 1 },
   ...{ wait: 10, jump: 2, restart: 2, die: 9, disk: 8, cloud: 9, index: 1.5, threads: 1 },
-  ...{ 'harm-object': 3, 'harm-file': 2, 'lose-index': 1.5, 'replace-disk': 1, 'fail-volume': 1, 'return-volume': 1 },
+  ...{
+    'harm-object': 3,
+    'harm-file': 2,
+    'lose-index': 1.5,
+    'replace-disk': 2,
+    'fail-volume': 1,
+    'return-volume': 1,
+    adopt: 1,
+  },
 };
 
 export function planOf(seed: number): Plan {
@@ -77,8 +86,17 @@ export function planOf(seed: number): Plan {
   const steps: Step[] = [
     { do: 'store', study: luck.below(STUDIES.length), from: 0, count: 3, other: false, await: true },
   ];
-  while (steps.length < count) steps.push(stepOf(luck));
+  while (steps.length < count) steps.push(...stepsOf(luck));
   return { seed, world, steps };
+}
+
+/** A disk that breaks is borne once what it holds is elsewhere, so that comes first; the operator's part some time after it. */
+function stepsOf(luck: Seeded): readonly Step[] {
+  const step = stepOf(luck);
+  if (step.do !== 'replace-disk') return [step];
+  const first: Step = { do: 'migrate', study: null, keepHot: luck.chance(0.8), await: true };
+  const wait: Step = { do: 'wait', ms: luck.pick([100, 15_000, MINUTE_MS]) };
+  return [first, step, wait, { do: 'adopt', at: step.at, await: luck.chance(0.5) }];
 }
 
 function stepOf(luck: Seeded): Step {
@@ -137,6 +155,8 @@ function stepOf(luck: Seeded): Step {
       return { do: kind, way: luck.pick(['lose', 'flip']), pick: luck.next() };
     case 'harm-file':
       return { do: kind, pick: luck.next() };
+    case 'adopt':
+      return { do: kind, at: luck.below(2), ...wait };
     case 'replace-disk':
     case 'fail-volume':
     case 'return-volume':

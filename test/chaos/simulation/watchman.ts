@@ -9,6 +9,7 @@ import type { Cloud, CloudWatch } from './cloud.js';
 import type { Disk, DiskWatch } from './disk.js';
 import type { IndexDisk } from './disk-index.js';
 import { bytesOf, type Model } from './model.js';
+import { otherOf } from './samples.js';
 
 /** What is watched. */
 export interface Scene {
@@ -47,13 +48,33 @@ export class Watchman implements DiskWatch, CloudWatch {
     }
   }
 
-  /** Null when an instance is safe without this file. */
-  async #lacks(sop: SopUid, bytes: Uint8Array, disk: Disk, ref: PackRef): Promise<string | null> {
+  /** Whether everything that may live and lies on a disk is elsewhere too, and nothing is on its way to it. */
+  async isSafeWithout(disk: Disk): Promise<boolean> {
+    for (const kind of ['tray', 'pack'] as const) {
+      for await (const { ref } of disk.volume.list(kind)) {
+        const file = wholeOf(disk, ref);
+        for (const { sample, may, changing } of this.#world.model.instances.values()) {
+          if (changing > 0) return false;
+          for (const content of [0, 1] as const) {
+            if ([...may].every((one) => one === null) || (content === 1 && otherOf(sample) === undefined)) continue;
+            const bytes = bytesOf(sample, content);
+            if (file?.includes(Buffer.from(bytes)) !== true) continue;
+            if ((await this.#lacks(sample.sop, bytes, disk, null)) !== null) return false;
+          }
+        }
+      }
+    }
+    return true;
+  }
+
+  /** Null when an instance is safe without this file, or without the whole disk. */
+  async #lacks(sop: SopUid, bytes: Uint8Array, disk: Disk, ref: PackRef | null): Promise<string | null> {
     const row = this.#world.index.ask<ReadonlyMap<SopUid, InstanceRecord>>('lookup', [sop]).get(sop);
     if (row === undefined) return `${sop}, which lies in it, is in no index`;
     const pack = this.#world.index.ask<PackRecord | undefined>('pack', row.pack);
     if (pack === undefined) return `${sop} lies in pack ${row.pack}, of which nothing is known`;
-    if (row.pack !== ref.id && (pack.hot === 'present' || pack.hot === 'open') && pack.volume !== null) {
+    const elsewhere = ref === null ? pack.volume !== disk.name : row.pack !== ref.id;
+    if (elsewhere && (pack.hot === 'present' || pack.hot === 'open') && pack.volume !== null) {
       const other = this.#world.disks.find(({ name }) => name === pack.volume);
       const file = other === undefined ? null : wholeOf(other, { id: pack.id, kind: pack.kind });
       if (file?.subarray(row.start, row.end).equals(bytes) === true) return null;
@@ -61,7 +82,7 @@ export class Watchman implements DiskWatch, CloudWatch {
     }
     const copies = await this.copies(pack);
     if (copies.length >= this.#world.options.writeQuorum) return null;
-    return `${sop} lies in pack ${pack.id} (${pack.hot}), whose copies are on ${copies.join(', ') || 'no replica'} (removed from ${disk.name}: ${ref.id})`;
+    return `${sop} lies in pack ${pack.id} (${pack.hot}), whose copies are on ${copies.join(', ') || 'no replica'} (removed from ${disk.name}: ${ref?.id ?? 'all'})`;
   }
 
   /** Replicas that really hold a pack. */
@@ -100,7 +121,7 @@ export class Watchman implements DiskWatch, CloudWatch {
       if ((row.hot !== 'present' && row.hot !== 'open') || row.liveInstances === 0) continue;
       const disk = world.disks.find(({ name }) => name === row.volume);
       if (disk === undefined) this.broken(`${row.kind} ${row.id} is ${row.hot} on no volume`);
-      else if (disk.volume.peek({ id: row.id, kind: row.kind }) === null && !disk.replaced)
+      else if (disk.volume.peek({ id: row.id, kind: row.kind }) === null)
         this.broken(`${row.kind} ${row.id} is ${row.hot} by the index, and its file is not on ${disk.name}`);
     }
   }

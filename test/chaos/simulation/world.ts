@@ -211,6 +211,10 @@ export class World {
       volumes: this.disks.map((disk) => ({
         name: disk.name,
         open: async () => (this.#decorators.volume ?? same)(await disk.openFor(life)),
+        replacement: {
+          look: () => life.call(false, () => disk.vacancy()),
+          take: async () => (this.#decorators.volume ?? same)(await disk.take(life)),
+        },
       })),
       replicas: (this.#decorators.replicas ?? same)(replicas),
       pool: poolOf(life, () => this.threadsDie && this.#around.chance.chance(0.2)),
