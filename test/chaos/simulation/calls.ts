@@ -10,7 +10,7 @@ import type { World } from './world.js';
 
 const CALLS = [
   ...(['store', 'delete', 'read', 'migrate', 'recall', 'hold', 'release'] as const),
-  ...(['scrub', 'repair', 'erase', 'fail-volume', 'return-volume', 'adopt'] as const),
+  ...(['scrub', 'repair', 'erase', 'fail-volume', 'return-volume', 'adopt', 'rotate'] as const),
 ];
 
 export type Call = Extract<Step, { readonly do: (typeof CALLS)[number] }>;
@@ -72,6 +72,8 @@ export class Calls {
         return this.#job(step.do, (archive) => archive.repair());
       case 'erase':
         return this.#job(step.do, (archive) => archive.erase());
+      case 'rotate':
+        return this.#job(step.do, (archive) => archive.rotateKeys({ reseal: step.reseal }));
       case 'fail-volume':
       case 'return-volume':
       case 'adopt': {

@@ -73,15 +73,17 @@ async function nothingIsOwed(world: World): Promise<void> {
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     await ask(world, 'migrate', (archive) => archive.migrate({ all: true }, { keepHot: true }));
     await world.time.sleep(ROUND_MS);
+    const rotated = await ask(world, 'rotate', (archive) => archive.rotateKeys({ resume: true }));
     const repaired = await ask(world, 'repair', (archive) => archive.repair());
     const first = await ask(world, 'scrub', (archive) => archive.scrub({ deep: true }));
     // One that goes on where another was stopped has not seen what was harmed since.
     const scrubbed =
       first?.resumed === true ? await ask(world, 'scrub', (archive) => archive.scrub({ deep: true })) : first;
     const status = await ask(world, 'status', (archive) => archive.status());
-    if (repaired === undefined || scrubbed === undefined || status === undefined) return;
+    if (rotated === undefined || repaired === undefined || scrubbed === undefined || status === undefined) return;
     const { debt, deletes, unprotected } = status.index;
     why = [
+      ...rotated.failures.map(({ item, code, detail }) => `keys of ${item}: ${code} ${detail}`),
       ...repaired.failures.map(({ item, code, detail }) => `repair of ${item}: ${code} ${detail}`),
       // A chunk on its way to a pack that nobody had told of yet: only the index knew of it, and it is left alone.
       ...scrubbed.findings

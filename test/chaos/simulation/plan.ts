@@ -33,6 +33,7 @@ export type Step =
   | { readonly do: 'lose-index' }
   | { readonly do: 'replace-disk'; readonly at: number }
   | { readonly do: 'fail-volume' | 'return-volume'; readonly at: number }
+  | { readonly do: 'rotate'; readonly reseal: boolean; readonly await: boolean }
   | { readonly do: 'adopt'; readonly at: number; readonly await: boolean };
 
 export interface Plan {
@@ -55,6 +56,7 @@ const WEIGHTS = {
     'fail-volume': 1,
     'return-volume': 1,
     adopt: 1,
+    rotate: 2,
   },
 };
 
@@ -155,6 +157,8 @@ function stepOf(luck: Seeded): Step {
       return { do: kind, way: luck.pick(['lose', 'flip']), pick: luck.next() };
     case 'harm-file':
       return { do: kind, pick: luck.next() };
+    case 'rotate':
+      return { do: kind, reseal: luck.chance(0.3), ...wait };
     case 'adopt':
       return { do: kind, at: luck.below(2), ...wait };
     case 'replace-disk':

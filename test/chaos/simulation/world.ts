@@ -48,7 +48,8 @@ export class World {
   readonly index: IndexDisk;
   readonly model = new Model();
   readonly watchman: Watchman;
-  readonly keyring: Keyring;
+  /** As it is kept now: rotations replace it. */
+  keyring: Keyring;
   readonly log: string[] = [];
   skewMs = 0;
   /** The index is gone: whoever comes next makes it again. */
@@ -219,6 +220,10 @@ export class World {
       replicas: (this.#decorators.replicas ?? same)(replicas),
       pool: poolOf(life, () => this.threadsDie && this.#around.chance.chance(0.2)),
       keyring: this.keyring,
+      saveKeyring: (keyring) =>
+        life.call(true, () => {
+          this.keyring = keyring;
+        }),
       policy: this.options.policy,
       clock: life.clock,
       random: this.#random,
