@@ -131,6 +131,21 @@ function describeEffect(index: () => Index): void {
     expect((await index().lookup([one.sop])).size).toBe(1);
     expect(await names(index(), {})).toHaveLength(1);
   });
+
+  it('with a pack that is taken in count before its members, and neither is there without the other', async () => {
+    const [one] = await commit(index(), { study: 1, series: 1, instance: 1, seq: 1 });
+    if (one === undefined) throw new Error('nothing was committed');
+    const pack = newPack(2, { kind: 'pack', hot: 'cold' });
+    const again = { ...arrival({ study: 1, series: 1, instance: 1, seq: 1, pack: 2 }), seq: 3 };
+    const strange = { ...adopted(pack, [again], inflate), attributes: [] };
+    await expect(index().adopt(strange, [tombstone(2, [one])])).rejects.toMatchObject({ code: 'INVALID' });
+    expect((await index().lookup([one.sop])).get(one.sop)).toMatchObject({ seq: 1 });
+    expect(await names(index(), {})).toEqual([]);
+    await index().adopt(adopted(pack, [again], inflate), [tombstone(2, [one])]);
+    expect((await index().lookup([one.sop])).get(one.sop)).toMatchObject({ seq: 3, pack: packId(2) });
+    expect(await names(index(), {})).toHaveLength(1);
+    expect(await index().check()).toEqual([]);
+  });
 }
 
 function describeRecords(index: () => Index): void {
