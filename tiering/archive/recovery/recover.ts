@@ -145,13 +145,15 @@ async function reconcileKnown(
   bytes: number,
 ): Promise<boolean> {
   const ref = { id: record.id, kind: record.kind };
-  if (record.hot === 'cold') {
+  const proven = record.placements.flatMap(({ replica, verifiedMs }) => (verifiedMs > 0 ? [replica] : []));
+  if (record.hot === 'cold' && ctx.replicas.rule.isMet(proven)) {
     // Evicted, and the unlink did not happen before a crash.
     await volume.remove(ref);
     return true;
   }
   const whole = bytes >= record.bytes;
-  if (record.hot === 'missing' && whole) {
+  // Cold without a proof: a rebuild found it on replicas while this volume was away.
+  if ((record.hot === 'missing' || record.hot === 'cold') && whole) {
     await ctx.catalog.change(record.id, (index) => index.setHot(record.id, 'present', volume.name));
   } else if (record.hot === 'present' && record.volume === volume.name && !whole) {
     ctx.log({

@@ -8,6 +8,7 @@ import {
   away,
   back,
   destroyRigs,
+  files,
   first,
   found,
   PHANTOMS,
@@ -76,6 +77,19 @@ describe('what is stored while a volume’s tail is unread', () => {
     await remember(rig);
     expect(await found(rig.archive)).toEqual(PHANTOMS);
     expect(await storeBytes(rig.archive, one.bytes)).toMatchObject({ status: 'duplicate' });
+  });
+
+  it('does not cost a pack its file, of which a rebuild has seen too few copies on replicas', async () => {
+    const rig = await rigOf();
+    await rig.archive.migrate({ all: true }, { keepHot: true });
+    await rig.close();
+    await rm(rig.path('r1', 'm'), { recursive: true });
+    const packs = await files(rig.path('a', 'packs'));
+    await forget(rig);
+    await remember(rig);
+    await expect.poll(async () => (await rig.archive.status()).index.studies.hot, WAIT).toBe(3);
+    expect(await files(rig.path('a', 'packs'))).toEqual(packs);
+    expect(await found(rig.archive)).toEqual(PHANTOMS);
   });
 
   it('gives way to what the volume has under the same SOP Instance UID with other bytes, and that is told', async () => {
