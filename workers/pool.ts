@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { Semaphore, withDeadline } from '../tiering/core/queues.js';
-import { sole } from '../tiering/core/release.js';
+import { markSole } from '../tiering/core/release.js';
 import { hashTask, openTask } from './tasks/chunk-tasks.js';
 import { ingestTask } from './tasks/dicom-tasks.js';
 import { alone, type TaskOutcome, transferList } from './tasks/handover.js';
@@ -142,7 +142,7 @@ class PiscinaPool implements WorkerPool {
       { ...identity, commitment, chunkBytes, start, end, members, bytes },
       [bytes],
     );
-    sole(opened.bytes);
+    markSole(opened.bytes);
     return opened;
   }
 

@@ -17,10 +17,9 @@ const WORTH_IT_BYTES = 64 * 1024;
 /** Memory of which one view is all that anybody has, although it is a little longer: a chunk that was opened where it lay. */
 const soleViews = new WeakSet<ArrayBufferLike>();
 
-/** Says that who holds `bytes` holds all that is used of its memory. The same view. */
-export function sole(bytes: Uint8Array): Uint8Array {
+/** Says that who holds `bytes` holds all that is used of its memory. */
+export function markSole(bytes: Uint8Array): void {
   soleViews.add(bytes.buffer);
-  return bytes;
 }
 
 /** Whether the memory of `bytes` is its own, so that it can be moved or freed: no slice of Node's pool, no part of a request. */
