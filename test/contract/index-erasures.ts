@@ -115,6 +115,20 @@ export function describeErasures(factory: IndexFactory): void {
       expect(await dispensable(index())).toEqual([packId(3)]);
     });
 
+    it('leaves a copy that was deleted indispensable until the same bytes, stored again since, are hot or protected', async () => {
+      await index().bury([tombstone(5, one, two)]);
+      await index().closeTray(packId(1), 5_000);
+      expect(await dispensable(index())).toEqual([packId(1)]);
+      const placed = { replica: R1, verifiedMs: 0 };
+      const again = adopted(newPack(2, { kind: 'pack', hot: 'cold' }), [{ ...one, seq: 9 }], inflate);
+      await index().adopt({ ...again, placements: [placed] });
+      expect(await dispensable(index())).toEqual([]);
+      await index().setPlacement(packId(2), { ...placed, replica: R2 });
+      expect(await dispensable(index())).toEqual([packId(1)]);
+      await index().bury([tombstone(12, one)]);
+      expect(await dispensable(index())).toEqual([packId(1), packId(2)]);
+    });
+
     it('does not keep the words of what was deleted', async () => {
       expect(await index().scour()).toBe(true);
       await index().bury([tombstone(5, one)]);

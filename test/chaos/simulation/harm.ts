@@ -89,6 +89,7 @@ async function harmOne(world: World, key: ObjectKey, way: 'lose' | 'flip', pick:
 
 /** A file whose pack is on enough replicas, as the index has it and as it is. */
 async function harmFile(world: World, pick: number): Promise<boolean> {
+  const isAsItWas = watchLife(world);
   const { items } = world.index.ask<{ readonly items: readonly PackRecord[] }>(
     'packs',
     { kind: 'pack', hot: ['present'] },
@@ -101,7 +102,7 @@ async function harmFile(world: World, pick: number): Promise<boolean> {
   }
   const row = safe[pick % safe.length];
   const disk = world.disks.find(({ name }) => name === row?.volume);
-  if (row === undefined || disk === undefined) return false;
+  if (row === undefined || disk === undefined || !isAsItWas()) return false;
   // That it is protected must outlive a power cut: else the flipped byte and the cut are two faults at a time.
   world.index.writeBack();
   const ref = { id: parsePackId(row.id), kind: 'pack' } as const;
@@ -114,13 +115,21 @@ async function harmFile(world: World, pick: number): Promise<boolean> {
 
 /** One whose loss is to be borne: what lies there is on enough replicas, or on another disk. */
 async function replaceDisk(world: World, at: number): Promise<boolean> {
+  const isAsItWas = watchLife(world);
   const disk = world.disks[at % world.disks.length];
-  if (disk === undefined || disk.empty || !(await world.watchman.isSafeWithout(disk))) return false;
+  if (disk === undefined || disk.empty || !(await world.watchman.isSafeWithout(disk)) || !isAsItWas()) return false;
   // As for a file: where the copies are must outlive a power cut.
   world.index.writeBack();
   disk.replace();
   world.note(`${disk.name} broke, and an empty disk is in its place`);
   return true;
+}
+
+/** Whether nobody died since: a power cut takes what the index had not on its disk yet, and what was seen in it is not so any more. */
+function watchLife(world: World): () => boolean {
+  const { life } = world;
+  const { alive } = life;
+  return () => world.life === life && life.alive === alive;
 }
 
 /** Where everything else is in its place: what only the index knew is lost with it. */

@@ -174,11 +174,18 @@ export class PackReader {
     if (filter.empty !== undefined) add(filter.empty ? 'p.live_instances = 0' : 'p.live_instances > 0');
     if (filter.dispensable !== undefined) {
       const { lacking } = protectionOf(this, filter.dispensable);
+      const poor = `${lacking.sql} AND (o.placements > 0 OR p.hot NOT IN ('open', 'present'))`;
+      // A copy of what lives elsewhere; and one that a delete ended, of bytes that were stored again since.
       add(
-        `p.live_instances = 0 AND p.id NOT IN (
+        `p.live_instances = 0
+         AND p.id NOT IN (
            SELECT x.pack FROM spares x JOIN packs o ON o.id = x.pack
-             JOIN study_packs y ON y.study = x.study JOIN packs p ON p.id = y.pack
-           WHERE ${lacking.sql} AND (o.placements > 0 OR p.hot NOT IN ('open', 'present')))`,
+             JOIN study_packs y ON y.study = x.study JOIN packs p ON p.id = y.pack WHERE ${poor})
+         AND p.id NOT IN (
+           SELECT o.id FROM packs o CROSS JOIN erasures e ON e.pack = o.uuid
+             JOIN instances i ON i.sop = e.sop AND i.sha256 = e.sha256 JOIN packs p ON p.id = i.pack
+           WHERE o.live_instances = 0 AND ${poor})`,
+        ...lacking.values,
         ...lacking.values,
       );
     }
