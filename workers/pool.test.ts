@@ -11,6 +11,7 @@ import { phantomCt } from '../dicom/phantom/phantom.js';
 import { parseInstance } from '../dicom/scan/parse-instance.js';
 import { encapsulated, imageElements, instance, JPEG_BASELINE } from '../test/support/dicom-bytes.js';
 import { packIdNumbered } from '../test/support/volume-bytes.js';
+import { isSole, takeBuffer } from '../tiering/core/buffers.js';
 import type { ErrorCode } from '../tiering/core/errors.js';
 import { parseSha256, type Sha256 } from '../tiering/core/ids.js';
 import { openChunk, segmentSpan } from '../tiering/format/chunk.js';
@@ -93,6 +94,25 @@ describe('the worker pool', () => {
     await expectCode(pool.scanFile({ path: join(folder, 'none.tar'), start: 0, end: 1 }), 'ABSENT');
     await expectCode(pool.scanFile({ path, start: 0, end: 6 }), 'CORRUPT');
     await expectCode(pool.scanFile({ path: folder, start: 0, end: 1 }), 'UNAVAILABLE');
+  });
+
+  it('seals a chunk where it lies when its memory has room', async () => {
+    const plain = new Uint8Array(randomBytes(8 * MiB));
+    const members = [{ start: 10, end: 500, sha256: sha256(plain.subarray(10, 500)) }];
+    const task = sealing(Uint8Array.from(plain), members);
+    const fresh = await pool.seal(task);
+    const room = takeBuffer(plain.length);
+    room.set(plain);
+    const memoryBytes = room.buffer.byteLength;
+    const inPlace = await pool.seal({ ...task, plaintext: room });
+    expect([room.length, inPlace.sealed.buffer.byteLength]).toEqual([0, memoryBytes]);
+    expect(inPlace.name).toBe(fresh.name);
+    expect(Buffer.compare(inPlace.sealed, fresh.sealed)).toBe(0);
+    expect(isSole(inPlace.sealed)).toBe(true);
+    const damaged = takeBuffer(plain.length);
+    damaged.set(plain);
+    damaged[20] = (plain[20] ?? 0) ^ 1;
+    await expectCode(pool.seal({ ...task, plaintext: damaged }), 'CORRUPT');
   });
 
   it.each([1000, 3 * MiB])('seals %i bytes so that any range of them opens again', async (length) => {

@@ -3,9 +3,9 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { markSole } from '../tiering/core/buffers.js';
 import { ArchiveError } from '../tiering/core/errors.js';
 import { Semaphore, withDeadline } from '../tiering/core/queues.js';
-import { markSole } from '../tiering/core/release.js';
 import { hashTask, openTask } from './tasks/chunk-tasks.js';
 import { ingestTask } from './tasks/dicom-tasks.js';
 import { alone, type TaskOutcome, transferList } from './tasks/handover.js';
@@ -121,11 +121,13 @@ class PiscinaPool implements WorkerPool {
     return this.#run<ScanKeptResult>('scanKept', { size, pieces, spotStarts, spotBytes }, []);
   }
 
-  seal(task: SealTask): Promise<SealResult> {
+  async seal(task: SealTask): Promise<SealResult> {
     const plaintext = alone(task.plaintext);
     // Every field is picked: whatever else the caller's object carries does not cross.
     const { members } = task;
-    return this.#run<SealResult>('seal', { ...ownIdentity(task), plaintext, members }, [plaintext]);
+    const result = await this.#run<SealResult>('seal', { ...ownIdentity(task), plaintext, members }, [plaintext]);
+    markSole(result.sealed);
+    return result;
   }
 
   async open(task: OpenTask): Promise<OpenResult> {
@@ -152,7 +154,9 @@ class PiscinaPool implements WorkerPool {
       return hashTask(task);
     }
     const bytes = alone(task.bytes);
-    return await this.#run<HashResult>('hash', { bytes }, [bytes]);
+    const result = await this.#run<HashResult>('hash', { bytes }, [bytes]);
+    markSole(result.bytes);
+    return result;
   }
 
   close(): Promise<void> {

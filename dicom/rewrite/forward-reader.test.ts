@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { releaseBuffer } from '../../tiering/core/release.js';
+import { releaseBuffer } from '../../tiering/core/buffers.js';
 import { ForwardReader } from './forward-reader.js';
 
 it('reads on when the memory of what it passed on was given back', async () => {

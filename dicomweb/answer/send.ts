@@ -2,8 +2,8 @@
 // the first bytes of data are at hand, so that a read that fails at once is a proper status; one that fails later destroys
 // the connection, never ends in a well-formed short answer.
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { releaseBuffer } from '../../tiering/core/buffers.js';
 import { ArchiveError, invariant, NO_LONGER_NEEDED } from '../../tiering/core/errors.js';
-import { releaseBuffer } from '../../tiering/core/release.js';
 import type { Exchange } from '../exchange.js';
 import { openSegment, type Segment } from './segments.js';
 

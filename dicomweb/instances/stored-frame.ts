@@ -86,7 +86,8 @@ async function wordsApart(
   const value = instance.layout.pixels?.kind === 'native' ? instance.layout.pixels.start : start;
   const from = start - ((start - value) % 2);
   const to = end + ((end - value) % 2);
-  const pairs = Buffer.from((await joined(archive, instance, [{ start: from, end: to }], to - from, signal)).buffer);
+  const { buffer, byteOffset, length } = await joined(archive, instance, [{ start: from, end: to }], to - from, signal);
+  const pairs = Buffer.from(buffer, byteOffset, length);
   const bytes = Uint8Array.from(pairs.swap16().subarray(start - from, end - from));
   return { syntax: instance.record.transferSyntax, pixels: { ...pixels, words: false }, bytes };
 }

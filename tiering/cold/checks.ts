@@ -1,5 +1,6 @@
 // What every object store checks of its arguments, and how an abort shows: one place, so that all
 // implementations refuse the same things with the same code.
+import { takeBuffer } from '../core/buffers.js';
 import { ArchiveError } from '../core/errors.js';
 import { OBJECT_BYTES_MAX } from './limits.js';
 
@@ -44,5 +45,6 @@ export function checkBody(body: Uint8Array): void {
 
 /** Memory of its own for `bytes` bytes (not a slice of a shared pool), so that it may be transferred to a worker. */
 export function ownBuffer(bytes: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
+  const { buffer, byteOffset, length } = takeBuffer(bytes);
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
 }

@@ -1,7 +1,7 @@
 // Suite 1: AES-256-GCM with keys by HKDF-SHA-256. A key that comes out of `derive` is used for one purpose; nonces are fixed by
 // the callers, which docs/format.md justifies.
 import { createCipheriv, createDecipheriv, createHash, hkdfSync } from 'node:crypto';
-import { releaseBuffer } from '../core/release.js';
+import { releaseBuffer } from '../core/buffers.js';
 import type { CipherSuite } from './cipher-suite.js';
 
 /** Bytes of a KEK and of a DEK, whatever the suite. */

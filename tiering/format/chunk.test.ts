@@ -84,6 +84,21 @@ describe.each([
       },
     );
 
+    it.each([1, 159, SEGMENT_BYTES, SEGMENT_BYTES + 1, 3 * SEGMENT_BYTES - 5000, CHUNK_BYTES])(
+      'of %i bytes where its plaintext lies gives the same object',
+      (bytes) => {
+        const { object } = sealed(text(bytes));
+        const memory = new Uint8Array(sealedBytes(bytes) + 100);
+        memory.set(text(bytes), 7);
+        const target = memory.subarray(7, 7 + sealedBytes(bytes));
+        const inPlace = sealChunk({ ...base, plaintext: memory.subarray(7, 7 + bytes), target });
+        expect(inPlace.sealed).toBe(target);
+        expect(Buffer.compare(target, object)).toBe(0);
+        expect(memory.subarray(0, 7).every((byte) => byte === 0)).toBe(true);
+        expect(memory.subarray(7 + sealedBytes(bytes)).every((byte) => byte === 0)).toBe(true);
+      },
+    );
+
     it('refuses an empty chunk, one that is too long and a suite that it does not know', () => {
       expect(() => sealChunk({ ...base, plaintext: new Uint8Array(0) })).toThrow(/1 to 8388608 bytes/);
       expect(() => sealChunk({ ...base, plaintext: new Uint8Array(CHUNK_BYTES + 1) })).toThrow(/1 to 8388608 bytes/);

@@ -1,10 +1,10 @@
 // Chunk v1 (docs/format.md 4): at most 8 MiB of a pack sealed as one object, in segments that open by
 // themselves. Sealing is deterministic; no plaintext leaves before its segment was authenticated (I3).
 import { timingSafeEqual } from 'node:crypto';
+import { releaseBuffer } from '../core/buffers.js';
 import { ArchiveError, invariant } from '../core/errors.js';
 import type { PackId } from '../core/ids.js';
 import { CHUNK_BYTES, SEGMENT_BYTES } from '../core/limits.js';
-import { releaseBuffer } from '../core/release.js';
 import { KEY_BYTES } from './aead.js';
 import type { CipherSuite } from './cipher-suite.js';
 import { packIdBytes, packIdOf } from './pack-id.js';
@@ -74,29 +74,32 @@ export function chunkCommitment(
   return chunkKeys(options).commitment;
 }
 
-/**
- * Seals one chunk: the same arguments give the same bytes. `sealed` is alone in its ArrayBuffer, so that it can be
- * transferred between threads. NOT_SUPPORTED for an unknown suite.
- */
-export function sealChunk(options: ChunkIdentity & { readonly plaintext: Uint8Array; readonly dek: Uint8Array }): {
-  readonly sealed: Uint8Array;
-  readonly commitment: Uint8Array;
-} {
+/** What `sealChunk` needs. */
+export interface ChunkSealing extends ChunkIdentity {
+  readonly plaintext: Uint8Array;
+  readonly dek: Uint8Array;
+  /** Where it is sealed to, `sealedBytes` long: it may begin with the plaintext itself, which is then used up. Default: memory of its own. */
+  readonly target?: Uint8Array;
+}
+
+/** Seals one chunk: the same arguments give the same bytes. NOT_SUPPORTED for an unknown suite. */
+export function sealChunk(options: ChunkSealing): { readonly sealed: Uint8Array; readonly commitment: Uint8Array } {
   const { plaintext } = options;
-  const keys = chunkKeys({ ...options, chunkBytes: plaintext.length });
-  const sealed = Buffer.allocUnsafeSlow(sealedBytes(plaintext.length));
+  const { length } = plaintext;
+  const keys = chunkKeys({ ...options, chunkBytes: length });
+  const sealed = options.target ?? Buffer.allocUnsafeSlow(sealedBytes(length));
+  invariant(sealed.length === sealedBytes(length), 'a sealed chunk has the length that is computed for it');
+  const last = segmentsOf(length) - 1;
+  // From the last to the first: each is sealed to behind where it lay, over what was sealed already.
+  for (let segment = last; segment >= 0; segment--) {
+    const start = segment * SEGMENT_BYTES;
+    const nonce = segmentNonce(segment, segment === last);
+    const plain = plaintext.subarray(start, start + SEGMENT_BYTES);
+    const at = CHUNK_HEADER_BYTES + segment * SEALED_SEGMENT_BYTES;
+    keys.suite.sealInto(sealed, at, { key: keys.key, nonce, aad: keys.headerHash, plain });
+  }
   sealed.set(keys.hashed);
   sealed.set(keys.commitment, HASHED_BYTES);
-  const segments = segmentsOf(plaintext.length);
-  let at = CHUNK_HEADER_BYTES;
-  for (let segment = 0; segment < segments; segment++) {
-    const start = segment * SEGMENT_BYTES;
-    const nonce = segmentNonce(segment, segment === segments - 1);
-    const plain = plaintext.subarray(start, start + SEGMENT_BYTES);
-    keys.suite.sealInto(sealed, at, { key: keys.key, nonce, aad: keys.headerHash, plain });
-    at += plain.length + TAG_BYTES;
-  }
-  invariant(at === sealed.length, 'a sealed chunk has the length that was computed for it');
   return { sealed, commitment: keys.commitment };
 }
 

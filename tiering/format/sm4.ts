@@ -1,7 +1,7 @@
 // Suite 2: SM4-CTR (GB/T 32907) under HMAC-SM3 (GB/T 32905), encrypt then MAC, with keys by HKDF over SM3. For archives whose
 // ciphers must be the national ones; OpenSSL 3.0 has no SM4-GCM yet.
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { releaseBuffer } from '../core/release.js';
+import { releaseBuffer } from '../core/buffers.js';
 import type { CipherSuite, SuiteMessage } from './cipher-suite.js';
 
 const CIPHER_KEY_BYTES = 16;

@@ -2,6 +2,7 @@
 // lock. Every system call goes through the volume's bulkhead; the contract is in volume.ts.
 import { constants } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { takeBuffer } from '../core/buffers.js';
 import type { Clock, Random } from '../core/clock.js';
 import { ArchiveError, hasCode } from '../core/errors.js';
 import type { PackId, VolumeName } from '../core/ids.js';
@@ -305,7 +306,7 @@ async function readRange(fd: number, start: number, end: number, call: CallState
   const short = () => new ArchiveError('CORRUPT', `${ref.kind} ${ref.id} ends before byte ${end}`);
   // A wrong length must not take its memory: the file is asked first.
   if ((length === 0 || length > READ_CHECK_BYTES) && (await files.fstat(fd)).size < end) throw short();
-  const buffer = Buffer.allocUnsafeSlow(length);
+  const buffer = takeBuffer(length);
   if ((await files.readFully(fd, buffer, start, call)) < length) throw short();
   return buffer;
 }

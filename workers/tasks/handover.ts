@@ -2,8 +2,8 @@
 // alone in their memory; what was thrown becomes data, since a class does not survive the crossing.
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { DicomError } from '../../dicom/dicom-error.js';
+import { isSole } from '../../tiering/core/buffers.js';
 import { ArchiveError, codeOf } from '../../tiering/core/errors.js';
-import { isSole } from '../../tiering/core/release.js';
 import type { TaskFailure } from './types.js';
 
 /** What a worker answers: a result, or why there is none. */

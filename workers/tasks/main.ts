@@ -1,6 +1,6 @@
 // What runs in a worker thread: one exported function a task, each answering with its outcome as
 // data and its buffers moved.
-import { releaseBuffer } from '../../tiering/core/release.js';
+import { markSole, releaseBuffer } from '../../tiering/core/buffers.js';
 import { hashTask, openTask, sealTask } from './chunk-tasks.js';
 import { ingestTask, scanFileTask, scanKeptTask } from './dicom-tasks.js';
 import { failureOf, handedOver } from './handover.js';
@@ -38,12 +38,21 @@ export function scanKept(task: ScanKeptTask): unknown {
 }
 
 export function seal(task: SealTask): unknown {
+  const { plaintext } = task;
+  let usedUp = false;
   const answered = answer(
-    () => sealTask(task),
-    (result) => [result.sealed],
+    () => {
+      const result = sealTask(task);
+      usedUp = result.sealed.buffer === plaintext.buffer;
+      return result;
+    },
+    ({ sealed }) => [sealed],
   );
   // It was moved here, nobody else has it, and this thread may not collect its garbage for a long while.
-  releaseBuffer(task.plaintext);
+  if (!usedUp) {
+    markSole(plaintext);
+    releaseBuffer(plaintext);
+  }
   return answered;
 }
 

@@ -2,7 +2,7 @@
 import type { Frame } from '../../dicom/codecs/frame.js';
 import { transcode } from '../../dicom/codecs/transcode.js';
 import type { Rendered } from '../../dicom/render/types.js';
-import { releaseBuffer } from '../../tiering/core/release.js';
+import { releaseBuffer } from '../../tiering/core/buffers.js';
 import { alone, failureOf, handedOver } from './handover.js';
 import { renderTask } from './pixel-render.js';
 import type { RenderTask, TranscodeTask } from './pixel-types.js';

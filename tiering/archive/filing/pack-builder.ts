@@ -1,9 +1,10 @@
 // Builds packs of a study from instances that lie elsewhere (trays, small packs): read, check, write in
 // reading order. The index switches to them in one transaction, by whoever calls this.
+
+import { releaseBuffer } from '../../core/buffers.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { PackId, VolumeName } from '../../core/ids.js';
 import { PACK_BYTES_MAX, PACK_MEMBERS_MAX } from '../../core/limits.js';
-import { releaseBuffer } from '../../core/release.js';
 import { MEMBER_HEADER_BYTES, memberHeader, memberPadding, TAR_END } from '../../format/tar.js';
 import type { PackMember } from '../../format/types.js';
 import type { PackWriter, Volume } from '../../hot/volume.js';

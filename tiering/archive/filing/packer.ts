@@ -1,10 +1,11 @@
 // The packer: a study that has settled leaves the trays for packs of its own, in reading order; a study in
 // many small packs is gathered into one. What it leaves empty is removed by removal/empty-packs.ts.
+
+import { releaseBuffer } from '../../core/buffers.js';
 import { ArchiveError, codeOf, hasCode } from '../../core/errors.js';
 import type { StudyUid } from '../../core/ids.js';
 import { RESOLVE_ATTEMPTS_MAX } from '../../core/limits.js';
 import { forEachLimited } from '../../core/queues.js';
-import { releaseBuffer } from '../../core/release.js';
 import type { ArchiveContext } from '../context.js';
 import { logFailure } from '../failures.js';
 import type { Pace } from '../pacing/pace.js';

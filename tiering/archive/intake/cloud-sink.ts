@@ -1,8 +1,9 @@
 // Cloud-direct: with no volume to write to, arrivals are sealed as trays of their own and are
 // acknowledged once the quorum holds them (DESIGN section 9). Slower than a disk and just as durable.
+
+import { releaseBuffer, takeBuffer } from '../../core/buffers.js';
 import { ArchiveError } from '../../core/errors.js';
 import { CHUNK_BYTES, CLOUD_DIRECT_WINDOW_MS } from '../../core/limits.js';
-import { releaseBuffer } from '../../core/release.js';
 import { MEMBER_HEADER_BYTES, TAR_END } from '../../format/tar.js';
 import type { ArchiveContext } from '../context.js';
 import { bundleArrivals } from '../packs/bundles.js';
@@ -120,7 +121,7 @@ export class CloudSink {
     const ctx = this.#ctx;
     const id = ctx.packIds.next();
     // Exactly as long as it will be, so that it can be given to a worker as it is.
-    const tar = Buffer.allocUnsafeSlow(batch.reduce((sum, { bytes }) => sum + bytes, TAR_END.length));
+    const tar = takeBuffer(batch.reduce((sum, { bytes }) => sum + bytes, TAR_END.length));
     const placed: { pending: Pending; start: number }[] = [];
     let at = 0;
     for (const pending of batch) {

@@ -1,11 +1,12 @@
 // Group commit: whoever waits at a moment shares one fdatasync, and the next batch is written while
 // this one syncs. A batch whose volume fails goes to another volume, or to the cloud, before anyone is
 // told that it failed. Acknowledged means durable and visible, in this order (invariant I1).
+
+import { releaseBuffer } from '../../core/buffers.js';
 import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { PackId, VolumeName } from '../../core/ids.js';
 import { COMMIT_BYTES_MAX, TRAY_BYTES_MAX } from '../../core/limits.js';
 import { Semaphore } from '../../core/queues.js';
-import { releaseBuffer } from '../../core/release.js';
 import type { Volume } from '../../hot/volume.js';
 import type { ArchiveContext } from '../context.js';
 import { within } from '../reading/hedge.js';

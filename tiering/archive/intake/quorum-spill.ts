@@ -3,6 +3,7 @@
 
 import { Keeper, type KeptBytes, type KeptPiece } from '../../../dicom/kept-bytes.js';
 import type { Parsed } from '../../../workers/tasks/types.js';
+import { takeBuffer } from '../../core/buffers.js';
 import { ArchiveError } from '../../core/errors.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
 import { MEMBER_HEADER_BYTES, memberHeader, memberPadding, TAR_END } from '../../format/tar.js';
@@ -30,7 +31,7 @@ export class QuorumSpill implements SpillPlace {
   readonly #sending = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
   #first: Uint8Array | null = null;
-  #filling = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  #filling = takeBuffer(CHUNK_BYTES);
   #filled = MEMBER_HEADER_BYTES;
   /** Chunks that were filled. */
   #chunks = 0;
@@ -142,7 +143,7 @@ export class QuorumSpill implements SpillPlace {
       at += count;
       if (this.#filled < CHUNK_BYTES) continue;
       const full = this.#filling;
-      this.#filling = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+      this.#filling = takeBuffer(CHUNK_BYTES);
       this.#filled = 0;
       await this.#filledChunk(full);
     }

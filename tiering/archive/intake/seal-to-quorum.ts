@@ -1,11 +1,12 @@
 // Seals a pack that lies on no volume and writes it to the quorum, chunk by chunk: all chunks first, then the manifest that names
 // them (I4), so that each replica is consistent by itself. The index has nothing of it until the caller adopts it: what a failed one
 // leaves on a replica was announced, and leaves it again.
+
+import { releaseBuffer } from '../../core/buffers.js';
 import { ArchiveError } from '../../core/errors.js';
 import { type ObjectKey, type PackId, parseSha256, type ReplicaName, type Sha256 } from '../../core/ids.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
 import { forEachLimited } from '../../core/queues.js';
-import { releaseBuffer } from '../../core/release.js';
 import { SealDraft } from '../../format/keys.js';
 import { sealManifest } from '../../format/manifest.js';
 import { manifestName } from '../../format/names.js';

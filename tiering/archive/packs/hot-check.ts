@@ -1,8 +1,9 @@
 // Reads the whole of a pack where it lies on a volume and holds it against what it ought to be: every member against its SHA-256, and what lies between
 // them against the names that its chunks have. For scrubs, and for what returns unprotected.
+
+import { releaseBuffer } from '../../core/buffers.js';
 import { type ArchiveError, hasCode } from '../../core/errors.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
-import { releaseBuffer } from '../../core/release.js';
 import type { PackSeal } from '../../format/types.js';
 import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';

@@ -1,5 +1,6 @@
 // Everything reads `(pack, start, end)` here and cannot tell which tier answered (DESIGN section 2).
 // Locations are hints: a hot file that is not there means "look again", before it means anything else.
+import { takeBuffer } from '../../core/buffers.js';
 import { ArchiveError, codeOf, hasCode } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
 import { READ_PIECE_BYTES, RESOLVE_ATTEMPTS_MAX } from '../../core/limits.js';
@@ -65,7 +66,7 @@ export async function readPackWhole(
       // The general path below decides what this means.
     }
   }
-  const whole = Buffer.allocUnsafeSlow(end - start);
+  const whole = takeBuffer(end - start);
   let at = 0;
   for await (const piece of readPack(ctx, pack, start, end, signal)) {
     whole.set(piece.bytes, at);

@@ -1,10 +1,11 @@
 // Scrub: compare what replicas and volumes hold with what the index says. Light looks at presence and
 // length, deep reads and hashes every byte at the rate that the operator allows; no key is needed for either on a replica. Findings are
 // noted for repair; a replica that does not answer is reported as such and nothing is concluded of it.
+
+import { releaseBuffer } from '../../core/buffers.js';
 import { hasCode } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { forEachLimited } from '../../core/queues.js';
-import { releaseBuffer } from '../../core/release.js';
 import { sealedBytes } from '../../format/chunk.js';
 import { CONFIG_NAME, README_NAME } from '../../format/names.js';
 import type { PackRecord, StoredTombstone } from '../../index/index.js';

@@ -1,9 +1,10 @@
 // Evict: delete the hot copy of a pack that is proven elsewhere. The proof comes first, the index
 // commit that makes the pack cold is durable before the unlink, and open readers read on (I5).
+
+import { releaseBuffer } from '../../core/buffers.js';
 import { ArchiveError, hasCode } from '../../core/errors.js';
 import type { PackId, ReplicaName } from '../../core/ids.js';
 import { PROOF_AGE_MS_MAX } from '../../core/limits.js';
-import { releaseBuffer } from '../../core/release.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { proveObject } from './proof.js';

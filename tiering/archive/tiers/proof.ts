@@ -1,9 +1,10 @@
 // Proof that an object is on a replica: read back whole and compared, or (where the store itself refuses a body that does not match its
 // signed SHA-256) its presence and length. Of what was written before, the name is the proof: a chunk's is its SHA-256, a manifest's
 // carries the first 8 digits of it.
+
+import { releaseBuffer } from '../../core/buffers.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
-import { releaseBuffer } from '../../core/release.js';
 import { parseChunkName } from '../../format/names.js';
 import type { ArchiveContext } from '../context.js';
 import type { ByteRate } from '../pacing/byte-rate.js';

@@ -1,9 +1,9 @@
 // Recall: bring a cold pack back to a volume, as the very tar that it was. Read chunk by chunk from
 // the replicas, every member checked as it passes, nothing visible before the file is whole.
 import type { MemberRange, OpenResult } from '../../../workers/tasks/types.js';
+import { releaseBuffer } from '../../core/buffers.js';
 import { ArchiveError, codeOf, hasCode } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
-import { releaseBuffer } from '../../core/release.js';
 import type { PackRef, Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';

@@ -1,10 +1,10 @@
 // A pack's chunks on their way to replicas that lack it: sealed from the hot copy, or copied as they are from another replica.
 import type { MemberRange } from '../../../workers/tasks/types.js';
+import { releaseBuffer } from '../../core/buffers.js';
 import { ArchiveError, hasCode } from '../../core/errors.js';
 import type { ObjectKey, ReplicaName } from '../../core/ids.js';
 import { CHUNK_BYTES } from '../../core/limits.js';
 import { forEachLimited } from '../../core/queues.js';
-import { releaseBuffer } from '../../core/release.js';
 import type { PackSeal } from '../../format/types.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';

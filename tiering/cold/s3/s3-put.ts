@@ -41,7 +41,7 @@ export async function putObject(
     // A first attempt that was cut off may have been applied: then the one who was there first is this call.
     if (!hasCode(error, 'CONFLICT') || attempts === 1) throw error;
     const stored = await getObject(connection, key, undefined, options.signal);
-    if (!Buffer.from(stored.buffer).equals(body)) throw error;
+    if (Buffer.compare(stored, body) !== 0) throw error;
   }
 }
 
