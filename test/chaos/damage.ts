@@ -1,18 +1,8 @@
 // Faults that lie in what is stored: objects of replicas and files of volumes that are not what they were. Readers must not notice, a
 // deep scrub must name every one of them, and one repair must put back the bytes that were there.
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Fault } from './fault.js';
 import type { Site } from './site.js';
 import type { Trial } from './trial.js';
-
-/** An object of a directory replica. */
-export interface StoredObject {
-  /** `c/…` or `m/…`. */
-  readonly key: string;
-  readonly path: string;
-  readonly bytes: Buffer;
-}
 
 export interface Damage extends Pick<Fault, 'name' | 'number' | 'kind' | 'means' | 'expected'> {
   /** Does it; resolves with the names under which a scrub must find it: object keys, or parts of what it says. */
@@ -42,21 +32,4 @@ export function damage(one: Damage): Fault {
     trial.say('mended by one repair');
   };
   return { name, number, kind, means, expected, stage: 'plain', needs: [], mayFail: 'nothing', alone: false, attempt };
-}
-
-/** Objects of one replica that are not going to change: those of the packs that were there first, chunks by length, longest first. */
-export function objectsOf(site: Site, at: number, prefix: 'c' | 'm'): readonly StoredObject[] {
-  const root = site.folder(at);
-  const files = readdirSync(join(root, prefix), { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
-  const paths = files.map((one) => join(one.parentPath, one.name)).filter((path) => !path.includes('.tmp'));
-  const objects = paths.map((path) => ({ path, bytes: readFileSync(path), madeMs: statSync(path).mtimeMs }));
-  const first = objects.sort((a, b) => a.madeMs - b.madeMs).slice(0, 3);
-  const sorted = prefix === 'c' ? first.sort((a, b) => b.bytes.length - a.bytes.length) : first;
-  return sorted.map(({ path, bytes }) => ({ path, bytes, key: path.slice(root.length + 1) }));
-}
-
-/** Puts other bytes in the place of an object; null: nothing. */
-export function replace({ path }: StoredObject, bytes: Uint8Array | null): void {
-  rmSync(path, { force: true });
-  if (bytes !== null) writeFileSync(path, bytes);
 }

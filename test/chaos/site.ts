@@ -12,6 +12,7 @@ import type { NetworkLink } from '../support/network-link.js';
 import type { Rgw } from '../support/rgw.js';
 import { retrieve, stow } from '../support/stow.js';
 import type { TlsFront } from '../support/tls-front.js';
+import { ownersOn } from './stored-objects.js';
 
 /** An instance as it was sent. */
 export interface Sent {
@@ -54,6 +55,8 @@ export class Site {
   cold: readonly PhantomInstance[] = [];
   /** On the volume and on replicas. */
   hot: readonly PhantomInstance[] = [];
+  /** Directory replicas: the chunks and packs (`m/…`) of both. */
+  first: ReadonlySet<string> = new Set();
   /** Everything else that was acknowledged. */
   readonly stored: Sent[] = [];
   readonly #phantoms: Generator<PhantomInstance, never>;
@@ -125,6 +128,7 @@ export class Site {
     await this.#migrated({ all: true });
     await this.store(this.hot);
     await this.#migrated({ all: true, keepHot: true });
+    this.first = new Set(this.parts.folders.flatMap(ownersOn));
   }
 
   /** Where other work takes the machine, a cloud may not answer in time; what is owed then is done at the next try. */

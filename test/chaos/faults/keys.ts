@@ -3,9 +3,9 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { filmroom } from '../../e2e/gateway-clients.js';
-import { objectsOf, replace, type StoredObject } from '../damage.js';
 import type { Fault } from '../fault.js';
 import type { Site } from '../site.js';
+import { objectsOf, replace, type StoredObject } from '../stored-objects.js';
 
 type Rest = Pick<Fault, 'name' | 'number' | 'means' | 'expected' | 'attempt'> & Partial<Fault>;
 

@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { flipped } from '../../support/chaos-proxy.js';
-import { type Damage, damage, objectsOf, replace, type StoredObject } from '../damage.js';
+import { type Damage, damage } from '../damage.js';
 import type { Fault } from '../fault.js';
 import type { Site } from '../site.js';
+import { objectsOf, replace, type StoredObject } from '../stored-objects.js';
 
 const HEADER = 160;
 const SEGMENT = 65_536 + 16;
