@@ -167,7 +167,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     if (!rebuilding) await takeIn(context, volume, away);
   });
   try {
-    await ctx.authority.begin();
+    await ctx.authority.begin(await unreadDeletes(ctx));
     await ctx.fleet.load();
     await ctx.damage.load();
     await loadOverrides(ctx);

@@ -1,9 +1,10 @@
 // An index that is an older copy, and a server that is not the only one, are found out; a good index never is. On real volumes, replicas and SQLite files.
-import { cp, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { phantomStudies } from '../../../dicom/phantom/phantom.js';
 import { ArchiveRig, readAll, storeBytes } from '../../../test/support/archive-rig.js';
 import { claimReplica } from '../../cold/replicas/identity.js';
+import { systemClock } from '../../core/clock.js';
 import { parseReplicaName, parseSeriesUid, parseSopUid, parseStudyUid } from '../../core/ids.js';
 import { CONFIG_NAME } from '../../format/names.js';
 import { openSqliteIndex } from '../../index/sqlite/open-sqlite-index.js';
@@ -93,6 +94,27 @@ describe('an older copy of the index', () => {
     await rig.archive.migrate({ all: true });
     await rig.close();
     await cp(rig.path('without-log.db'), index('filmroom.db'));
+    await expectRefused(rig.parts());
+  });
+
+  it('is not what an index is taken for that was made again without the volume, while the clock was set back', async () => {
+    await store(rig.archive);
+    await rig.archive.migrate({ all: true }, { keepHot: true });
+    await rig.close();
+    await rm(index(), { recursive: true });
+    await rename(rig.path('a'), rig.path('away'));
+    const clock = { ...systemClock, nowMs: () => systemClock.nowMs() - 3 * 3_600_000 };
+    const rebuilt = await serve(8, { rebuild: true, clock });
+    await vi.waitFor(async () => expect((await rebuilt.status()).rebuild).toBeNull(), WAIT);
+    await rebuilt.close();
+    await rename(rig.path('away'), rig.path('a'));
+    await expectEqual(await rig.open());
+    await rig.close();
+    await copyIndex('older');
+    await rig.open();
+    await rig.archive.migrate({ all: true });
+    await rig.close();
+    await putBack('older');
     await expectRefused(rig.parts());
   });
 

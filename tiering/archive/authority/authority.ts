@@ -67,6 +67,7 @@ export class Authority {
   #adopts = true;
   /** Null: the index is new and has none yet. */
   #generation: number | null = null;
+  #unread: ReadonlySet<string> = new Set();
   #raisedMs = Number.NEGATIVE_INFINITY;
   /** Opened, and not yet told: nothing is done on it before it is. */
   readonly #fresh = new Set<Volume>();
@@ -84,8 +85,13 @@ export class Authority {
     this.#claimIntervalMs = options.claimIntervalMs;
   }
 
-  /** To be called before anything is opened or acted on. Rejects with FOREIGN as `olderIndex`, or when there is a newer owner. */
-  async begin(): Promise<void> {
+  /**
+   * To be called before anything is opened or acted on. Rejects with FOREIGN as `olderIndex`, or when there is a newer owner.
+   * @param unread `volume a`, `replica r1`: the index was made again without them. Where the clock was set back meanwhile they have come further than it,
+   *   which is no older copy for that: it goes on from there.
+   */
+  async begin(unread: readonly string[]): Promise<void> {
+    this.#unread = new Set(unread);
     this.#generation = await generationOf(this.#index);
     this.#adopts = this.#takesOver || this.#generation === null;
     await this.#lookAtReplicas();
@@ -182,8 +188,10 @@ export class Authority {
 
   #mustReach(generation: number, where: string): void {
     if (generation <= (this.#generation ?? 0)) return;
-    if (!this.#adopts) throw olderIndex(where);
+    if (!this.#adopts && !this.#unread.has(where)) throw olderIndex(where);
     this.#generation = generation;
+    // In the index with whatever is made durable next.
+    this.#raisedMs = Number.NEGATIVE_INFINITY;
   }
 
   async #claimReplicas(): Promise<void> {
