@@ -14,7 +14,8 @@ import { takeTombstones } from '../removal/read-tombstones.js';
 import { adoptable, fetchManifest, isOfThisCopy } from './manifest-reader.js';
 import { type FoundManifest, newestFirst, surveyManifests } from './manifest-slices.js';
 import { markBegun, markEnded, RebuildTally } from './rebuild-state.js';
-import { importPack, recoverTrays } from './recover.js';
+import { recoverTrays } from './replay-trays.js';
+import { importPack } from './tar-import.js';
 
 /** Manifests on their way at once: round trips to a cloud are hidden behind each other. */
 const MANIFESTS_AT_ONCE = 16;

@@ -14,9 +14,10 @@ import {
   type TarSource,
 } from '../../format/tar-scan.js';
 import type { PackRef, Volume } from '../../hot/volume.js';
-import type { ArrivedInstance } from '../../index/index.js';
+import type { AdoptedPack, ArrivedInstance } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { arrivedInstance } from '../intake/drafts.js';
+import { bundleArrivals } from '../packs/bundles.js';
 
 export function volumeSource(volume: Volume, ref: PackRef, size: number): TarSource {
   return { size, read: (start, end) => volume.read(ref, start, end) };
@@ -136,4 +137,45 @@ export async function importMemberOrSkip(
     ctx.log({ level: 'error', event: 'hot-damage', pack: ref.id, detail: (error as Error).message });
     return undefined;
   }
+}
+
+/** Everything the index is to know of a pack file, from its bytes alone; undefined when nothing in it can be read. */
+export async function importPack(
+  ctx: ArchiveContext,
+  volume: Volume,
+  ref: PackRef,
+  size: number,
+): Promise<AdoptedPack | undefined> {
+  const rows: ArrivedInstance[] = [];
+  const walk = await walkTar(volumeSource(volume, ref, size), ref, 0, async (entry) => {
+    if (entry.kind !== 'instance') return;
+    const row = await importMemberOrSkip(ctx, volume, ref, entry);
+    if (row !== undefined) rows.push(row);
+  });
+  if (walk.damaged.length > 0) {
+    ctx.log({
+      level: 'error',
+      event: 'hot-damage',
+      pack: ref.id,
+      detail: `${walk.damaged.length} damaged ranges were passed over`,
+    });
+  }
+  if (rows.length === 0) return undefined;
+  // Its place in the folder, too, may be known to no disk yet.
+  await volume.sync(ref);
+  const contents = await bundleArrivals(rows);
+  return {
+    pack: {
+      id: ref.id,
+      kind: ref.kind,
+      bytes: size,
+      createdMs: ctx.clock.nowMs(),
+      hot: 'present',
+      volume: volume.name,
+    },
+    ...contents,
+    seal: null,
+    manifest: null,
+    placements: [],
+  };
 }

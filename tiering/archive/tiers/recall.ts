@@ -2,13 +2,13 @@
 // the replicas, every member checked as it passes, nothing visible before the file is whole.
 import type { MemberRange, OpenResult } from '../../../workers/tasks/types.js';
 import { releaseBuffer } from '../../core/buffers.js';
-import { ArchiveError, codeOf, hasCode } from '../../core/errors.js';
+import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
-import type { PackRef, Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { MemberCheck } from '../packs/member-check.js';
 import { chunkEnd, hasColdCopy, openCold } from '../reading/cold-reader.js';
+import { liesOn } from '../recovery/missing-files.js';
 
 /** Chunks read ahead of the one that is being written. */
 const CHUNKS_AHEAD = 3;
@@ -47,16 +47,6 @@ export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: Abort
     await ctx.catalog.change(id, (index) => index.setHot(id, 'present', volume.name));
     return record.bytes;
   });
-}
-
-async function liesOn(volume: Volume, ref: PackRef): Promise<boolean> {
-  try {
-    await volume.size(ref);
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'ABSENT')) return false;
-    throw error;
-  }
 }
 
 /** All of the pack's bytes in order, which `take` may have until it resolves. CORRUPT when a member is not what was acknowledged. */

@@ -8,7 +8,7 @@ import type { FailbackLedger, FileCount } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { ByteRate } from '../pacing/byte-rate.js';
 import { checkHotCopy } from '../packs/hot-check.js';
-import { reconcilePacks } from '../recovery/recover.js';
+import { reconcilePacks } from '../recovery/reconcile-packs.js';
 import { keepLedger, openLedger } from './ledgers.js';
 import type { Away } from './member.js';
 
