@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Archive, StoreOutcome } from '../../tiering/archive/archive.js';
-import type { ArchiveEvent, Policy } from '../../tiering/archive/context.js';
-import { type ArchiveOptions, openArchive } from '../../tiering/archive/open-archive.js';
+import type { ArchiveContext, ArchiveEvent, Policy } from '../../tiering/archive/context.js';
+import { type ArchiveOptions, createContext, openArchive } from '../../tiering/archive/open-archive.js';
 import { createDirectoryStore } from '../../tiering/cold/directory/create-directory-store.js';
 import type { ObjectStore } from '../../tiering/cold/object-store.js';
 import { ReplicaSet } from '../../tiering/cold/replicas/replica-set.js';
@@ -46,6 +46,7 @@ export class ArchiveRig {
   readonly events: ArchiveEvent[] = [];
   readonly #options: RigOptions;
   #archive: Archive | null = null;
+  #context: ArchiveContext | null = null;
   #opened = false;
   /** Volumes that exist: from then on a directory that looks empty is a missing volume, as in production. */
   readonly #made = new Set<string>();
@@ -141,9 +142,24 @@ export class ArchiveRig {
     return this.#archive;
   }
 
+  /** In place of an archive, what its jobs work with, volumes opened: nothing happens that a test does not call. `close` closes it. */
+  async context(
+    more: Partial<Omit<ArchiveOptions, 'policy'>> & { policy?: Partial<Policy> } = {},
+  ): Promise<ArchiveContext> {
+    const parts = await this.parts();
+    const policy = { ...parts.policy, ...more.policy };
+    this.#context = createContext({ ...parts, ...more, policy }, async () => undefined);
+    await this.#context.volumes.open();
+    return this.#context;
+  }
+
   async close(): Promise<void> {
     await this.#archive?.close();
     this.#archive = null;
+    const context = this.#context;
+    this.#context = null;
+    if (context === null) return;
+    for (const part of [context.volumes, context.replicas, context.pool, context.index]) await part.close();
   }
 
   async reopen(): Promise<Archive> {

@@ -9,7 +9,6 @@ import { phantomStudies } from '../../dicom/phantom/phantom.js';
 import { ArchiveRig, type RigOptions, readAll, storeBytes } from '../../test/support/archive-rig.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid, type SopUid } from '../core/ids.js';
 import type { Archive } from './archive.js';
-import { createContext } from './open-archive.js';
 import { extractReplica } from './recovery/extract.js';
 import { rebuildIndex } from './recovery/rebuild.js';
 
@@ -137,16 +136,12 @@ describe('an archive', () => {
     for (const lost of rig.replicaNames) {
       await rm(rig.path('index'), { recursive: true });
       await rename(rig.path(lost), rig.path(`${lost}-away`));
-      const ctx = createContext(await rig.parts(), async () => undefined);
-      await ctx.volumes.open();
+      const ctx = await rig.context();
       const report = await rebuildIndex(ctx);
       expect(report.failures).toEqual([]);
       expect(report.unavailable).toEqual([lost]);
       expect(report.instances).toBe(PHANTOMS.length);
-      await ctx.volumes.close();
-      await ctx.replicas.close();
-      await ctx.pool.close();
-      await ctx.index.close();
+      await rig.close();
       await rig.open();
       expect(await answers(rig.archive)).toBe(before);
       await expectAllEqual(rig.archive);

@@ -17,7 +17,6 @@ import {
 import { systemClock, systemRandom } from '../../core/clock.js';
 import { joinKeyring, splitKeyring } from '../../format/key-shares.js';
 import { generateKeyring, type Keyring } from '../../format/keyring.js';
-import { createContext } from '../open-archive.js';
 import { extractReplica } from './extract.js';
 import { rebuildIndex } from './rebuild.js';
 
@@ -122,19 +121,14 @@ describe('an archive whose keys are destroyed', () => {
     for (const replica of rig.replicaNames) {
       await expect(extract(rig, replica, other)).rejects.toMatchObject({ code: 'WRONG_KEY' });
     }
-    const ctx = createContext({ ...(await rig.parts()), volumes: [], keyring: other }, async () => undefined);
-    try {
-      const outcome = await rebuildIndex(ctx).then(
-        ({ instances, failures }) => ({ instances, codes: failures.map(({ code }) => code) }),
-        (error: unknown) => ({ instances: 0, codes: [(error as { code: string }).code] }),
-      );
-      expect(outcome.instances).toBe(0);
-      expect(new Set(outcome.codes)).toEqual(new Set(['WRONG_KEY']));
-    } finally {
-      await ctx.replicas.close();
-      await ctx.pool.close();
-      await ctx.index.close();
-    }
+    const ctx = await rig.context({ volumes: [], keyring: other });
+    const outcome = await rebuildIndex(ctx).then(
+      ({ instances, failures }) => ({ instances, codes: failures.map(({ code }) => code) }),
+      (error: unknown) => ({ instances: 0, codes: [(error as { code: string }).code] }),
+    );
+    expect(outcome.instances).toBe(0);
+    expect(new Set(outcome.codes)).toEqual(new Set(['WRONG_KEY']));
+    await rig.close();
     expect(await wordsIn(await files(rig.path('index')), words)).toEqual([]);
   });
 });

@@ -5,7 +5,6 @@ import { phantomStudies } from '../../../dicom/phantom/phantom.js';
 import { ArchiveRig, readAll, storeBytes } from '../../../test/support/archive-rig.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid } from '../../core/ids.js';
 import { buildPack } from '../filing/pack-builder.js';
-import { createContext } from '../open-archive.js';
 
 const ALL = [...phantomStudies({ seed: 51, studies: 1, slices: 2, shrink: 32 })];
 const STUDY = parseStudyUid(ALL[0]?.study ?? '');
@@ -26,18 +25,13 @@ afterEach(() => rig.destroy());
 
 /** The study's new pack is in its place, and the index was not told. Resolves with the file's path. */
 async function killedWhileFiling(): Promise<string> {
-  const parts = await rig.parts();
-  const ctx = createContext(parts, async () => undefined);
-  await ctx.volumes.open();
+  const ctx = await rig.context();
   const volume = ctx.volumes.readables()[0];
   if (volume === undefined) throw new Error('the rig has no volume');
   const id = ctx.packIds.next();
   await buildPack(ctx, volume, id, await ctx.index.unfiledInstances(STUDY));
   const path = volume.path({ id, kind: 'pack' });
-  await ctx.volumes.close();
-  await ctx.replicas.close();
-  await ctx.pool.close();
-  await ctx.index.close();
+  await rig.close();
   return path;
 }
 

@@ -22,7 +22,6 @@ import {
   WAIT,
 } from '../../../test/support/removal-rig.js';
 import { parseObjectKey, parseStudyUid } from '../../core/ids.js';
-import { createContext } from '../open-archive.js';
 import { collectGarbage } from './garbage.js';
 
 afterEach(destroyRigs);
@@ -162,15 +161,12 @@ describe('what is thrown away', () => {
     const newest = await held();
     for (const [file] of newest) await rm(file);
     for (const [file, bytes] of old) await writeFile(file, bytes);
-    const parts = await rig.parts();
-    const ctx = createContext({ ...parts, policy: { ...parts.policy, garbageGraceMs: 0 } }, async () => undefined);
-    await ctx.volumes.open();
+    const ctx = await rig.context({ policy: { garbageGraceMs: 0 } });
     expect(await collectGarbage(ctx)).toEqual({ removed: 0, failed: new Map() });
     expect((await manifests()).sort()).toEqual(old.map(([file]) => file).sort());
     for (const [file, bytes] of newest) await writeFile(file, bytes);
     expect(await collectGarbage(ctx)).toEqual({ removed: 3, failed: new Map() });
     expect((await manifests()).sort()).toEqual(newest.map(([file]) => file).sort());
-    for (const part of [ctx.volumes, ctx.replicas, ctx.pool, ctx.index]) await part.close();
   });
 });
 

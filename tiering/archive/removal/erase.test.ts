@@ -20,7 +20,6 @@ import {
   without,
 } from '../../../test/support/removal-rig.js';
 import { compactDuePacks } from '../filing/compact.js';
-import { createContext } from '../open-archive.js';
 import { Pace } from '../pacing/pace.js';
 import { Retries } from '../pacing/retries.js';
 import { extractReplica } from '../recovery/extract.js';
@@ -302,23 +301,15 @@ describe('compaction', () => {
     const gone = [first(two?.slice(1) ?? []), first(nine ?? [])];
     for (const phantom of gone) await rig.archive.remove(scopeOf(phantom));
     await rig.close();
-    const ctx = createContext(await rig.parts(), async () => undefined);
-    await ctx.volumes.open();
-    try {
-      const pace = new Pace(ctx.clock, () => false);
-      const { signal } = new AbortController();
-      const before = (await ctx.index.erasures()).map(({ pack }) => pack);
-      expect(await compactDuePacks(ctx, new Retries(ctx.clock), pace, signal)).toBe(1);
-      expect(await compactDuePacks(ctx, new Retries(ctx.clock), pace, signal)).toBe(0);
-      const live = await Promise.all(before.map(async (id) => (await ctx.index.pack(id))?.liveInstances));
-      expect(new Set(live)).toEqual(new Set([0, 8]));
-    } finally {
-      await ctx.volumes.close();
-      await ctx.replicas.close();
-      await ctx.pool.close();
-      await ctx.index.close();
-    }
-    await rig.open();
+    const ctx = await rig.context();
+    const pace = new Pace(ctx.clock, () => false);
+    const { signal } = new AbortController();
+    const before = (await ctx.index.erasures()).map(({ pack }) => pack);
+    expect(await compactDuePacks(ctx, new Retries(ctx.clock), pace, signal)).toBe(1);
+    expect(await compactDuePacks(ctx, new Retries(ctx.clock), pace, signal)).toBe(0);
+    const live = await Promise.all(before.map(async (id) => (await ctx.index.pack(id))?.liveInstances));
+    expect(new Set(live)).toEqual(new Set([0, 8]));
+    await rig.reopen();
     expect(await found(rig.archive)).toEqual(without(...gone));
     // The old pack is garbage, and is kept for its grace period.
     expect((await pending(rig)).instances).toBe(2);

@@ -8,8 +8,7 @@ import { createDirectoryStore } from '../../cold/directory/create-directory-stor
 import type { ObjectStore } from '../../cold/object-store.js';
 import { systemClock, systemRandom } from '../../core/clock.js';
 import { ArchiveError } from '../../core/errors.js';
-import type { ArchiveContext, Policy } from '../context.js';
-import { createContext } from '../open-archive.js';
+import type { ArchiveContext } from '../context.js';
 import { Pace } from '../pacing/pace.js';
 import { Retries } from '../pacing/retries.js';
 import { protectDue } from './protect-due.js';
@@ -42,21 +41,12 @@ beforeEach(async () => {
     await rig.archive.migrate({ all: true }, { keepHot: true });
   }
   await rig.close();
-  const policy: Partial<Policy> = { protectAfterMs: -1_000 };
-  const parts = await rig.parts();
-  ctx = createContext({ ...parts, policy: { ...parts.policy, ...policy } }, async () => undefined);
-  await ctx.volumes.open();
+  ctx = await rig.context({ policy: { protectAfterMs: -1_000 } });
   nowMs = 0;
   const clock = { ...systemClock, monotonicMs: () => nowMs };
   retries = new Retries(clock, () => ctx.replicas.standbys());
 });
-afterEach(async () => {
-  await ctx.volumes.close();
-  await ctx.replicas.close();
-  await ctx.pool.close();
-  await ctx.index.close();
-  await rig.destroy();
-});
+afterEach(() => rig.destroy());
 
 /** One round of the mover. Resolves with the packs whose chunks were tried on r1, in order. */
 async function round(): Promise<readonly string[]> {

@@ -8,7 +8,6 @@ import { systemClock } from '../../core/clock.js';
 import { parseReplicaName } from '../../core/ids.js';
 import type { PackRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
-import { createContext } from '../open-archive.js';
 import { readInstance } from '../reading/instance-reader.js';
 import { repair } from '../recovery/repair.js';
 import { evictPack } from './evict.js';
@@ -38,18 +37,9 @@ beforeEach(async () => {
       passedMs += ms;
     },
   };
-  const parts = await rig.parts();
-  const policy = { ...parts.policy, downloadBytesPerSecond: BYTES_PER_SECOND };
-  ctx = createContext({ ...parts, clock, policy }, async () => undefined);
-  await ctx.volumes.open();
+  ctx = await rig.context({ clock, policy: { downloadBytesPerSecond: BYTES_PER_SECOND } });
 });
-afterEach(async () => {
-  await ctx.volumes.close();
-  await ctx.replicas.close();
-  await ctx.pool.close();
-  await ctx.index.close();
-  await rig.destroy();
-});
+afterEach(() => rig.destroy());
 
 async function onlyPack(): Promise<PackRecord> {
   for await (const record of ctx.index.packs({ kind: 'pack' })) return record;
