@@ -68,9 +68,9 @@ export class NbdDisk {
   }
 
   /** Every read that the kernel has not kept ends with EIO. */
-  failReads(): void {
+  async failReads(): Promise<void> {
     writeFileSync(this.#part('fail-reads'), '');
-    this.forget();
+    await this.forget();
   }
 
   /** Every write that reaches the disk ends with EIO: those of fsync, and later ones of the kernel by itself. */
@@ -78,11 +78,9 @@ export class NbdDisk {
     writeFileSync(this.#part('fail-writes'), '');
   }
 
-  /** Both of the above, without holding up the caller while the kernel forgets what it has kept. */
   async fail(): Promise<void> {
-    for (const name of ['fail-writes', 'fail-reads']) writeFileSync(this.#part(name), '');
-    const [forgotten] = (await once(spawn('sh', ['-c', 'echo 3 > /proc/sys/vm/drop_caches']), 'exit')) as [number];
-    if (forgotten !== 0) throw new Error('the kernel keeps what it has read');
+    this.failWrites();
+    await this.failReads();
   }
 
   /** Bits a second, each way, as nbdkit's rate filter takes it: `64k`. */
@@ -99,9 +97,10 @@ export class NbdDisk {
     this.#server?.kill('SIGCONT');
   }
 
-  /** Makes the kernel ask the disk again for what it has read before. */
-  forget(): void {
-    writeFileSync('/proc/sys/vm/drop_caches', '3');
+  /** Makes the kernel ask the disk again for what it has read before, which may take it a while. */
+  async forget(): Promise<void> {
+    const [forgotten] = (await once(spawn('sh', ['-c', 'echo 3 > /proc/sys/vm/drop_caches']), 'exit')) as [number];
+    if (forgotten !== 0) throw new Error('the kernel keeps what it has read');
   }
 
   /** No fault any more. */
@@ -120,7 +119,7 @@ export class NbdDisk {
     this.#server?.kill('SIGKILL');
     await this.#pullOut();
     await this.#plugIn();
-    spawnSync('e2fsck', ['-fy', this.#device], { timeout: 20_000 });
+    await once(spawn('e2fsck', ['-fy', this.#device], { stdio: 'ignore', timeout: 20_000 }), 'exit');
     this.mount();
   }
 

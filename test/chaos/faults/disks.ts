@@ -1,7 +1,9 @@
 // Other disks than the volume's own failure: reads that fail, slowness, replicas in folders, the audit log's disk, and a second volume.
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { coverReadOnly, unmount } from '../../support/mounts.js';
+import type { NbdDisk } from '../../support/nbd-disk.js';
 import type { Fault } from '../fault.js';
 import { type Outage, outage, replicaSign } from '../outage.js';
 import type { Site } from '../site.js';
@@ -11,6 +13,7 @@ import { fillUp } from './volume.js';
 const disk = (one: Omit<Outage, 'kind' | 'stage' | 'needs'> & Partial<Outage>): Fault =>
   outage({ kind: 'disk', stage: 'disks', needs: ['disk', 'mounts'], ...one });
 
+const FORGET_EVERY_MS = 500;
 const OWED = 'the other two serve; what it is owed is paid when it is back';
 
 async function operator(site: Site, action: 'fail' | 'return'): Promise<void> {
@@ -27,17 +30,27 @@ async function secondTakes(trial: Trial): Promise<void> {
   trial.say('arrivals to the other volume');
 }
 
+/** The kernel keeps nothing for long of what it reads. */
+async function forgetOften(disk: NbdDisk, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await disk.forget();
+    await sleep(FORGET_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
 export const diskFaults: readonly Fault[] = [
   disk({
     name: 'Every read of the volume fails',
     number: 58,
     means: 'block device answers reads with EIO, and the kernel has kept nothing',
     expected: 'read from the replicas; nobody notices',
-    inject: ({ disks }) => {
-      disks.volume.failReads();
-      const forget = setInterval(() => disks.volume.forget(), 500);
-      return () => {
-        clearInterval(forget);
+    inject: async ({ disks }) => {
+      await disks.volume.failReads();
+      const stop = new AbortController();
+      const forgetting = forgetOften(disks.volume, stop.signal);
+      return async () => {
+        stop.abort();
+        await forgetting;
         disks.volume.heal();
       };
     },
@@ -106,9 +119,9 @@ export const diskFaults: readonly Fault[] = [
     number: 57,
     means: 'a file fills its file system (ENOSPC)',
     expected: 'the other two are the quorum; what it is owed is paid when there is room',
-    inject: (site) => {
+    inject: async (site) => {
       const filler = join(site.folder(2), 'filler');
-      fillUp(filler);
+      await fillUp(filler);
       return () => rmSync(filler);
     },
     lastsMs: 5_000,
@@ -168,9 +181,9 @@ export const diskFaults: readonly Fault[] = [
     number: 57,
     means: 'a file fills its file system (ENOSPC)',
     expected: 'requests go on; status and metrics say so; nothing of it is lost',
-    inject: ({ gateway }) => {
+    inject: async ({ gateway }) => {
       const filler = join(gateway.dir, 'audit/filler');
-      fillUp(filler);
+      await fillUp(filler);
       return () => rmSync(filler);
     },
     sign: (view) => (view.audit.state === 'failing' ? 'audit failing, requests go on' : null),

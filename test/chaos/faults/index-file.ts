@@ -119,8 +119,8 @@ export const indexFaults: readonly Fault[] = [
     means: 'a file fills its file system (ENOSPC)',
     expected: 'reads go on; stores 503 until there is room, nothing acknowledged is lost',
     mayFail: 'stores',
-    inject: ({ index }) => {
-      fillUp(join(index, 'filler'));
+    inject: async ({ index }) => {
+      await fillUp(join(index, 'filler'));
       return () => rmSync(join(index, 'filler'));
     },
     sign: stoppedSign,
@@ -163,7 +163,7 @@ export const indexFaults: readonly Fault[] = [
           const view = await site.view();
           return view === null ? null : stoppedSign(view);
         });
-        index.forget();
+        await index.forget();
       } finally {
         index.heal();
         trial.mark();

@@ -1,6 +1,7 @@
 // The volume's disk: it fails, fills, freezes, is gone. Protected studies must be read as ever, arrivals be taken elsewhere, and what was on it
 // must be there again when it is.
-import { execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { coverReadOnly, setImmutable, unmount } from '../../support/mounts.js';
@@ -12,13 +13,9 @@ const disk = (one: Rest): Fault => outage({ kind: 'disk', stage: 'disks', needs:
 
 const ELSEWHERE = 'arrivals go straight to the replicas, reads go on; all is there when it is back';
 
-/** Writes until there is no room left. */
-export function fillUp(file: string): void {
-  try {
-    execFileSync('dd', ['if=/dev/zero', `of=${file}`, 'bs=64k'], { stdio: 'ignore' });
-  } catch {
-    // That it ends with ENOSPC is the point.
-  }
+/** Writes until there is no room left, in a process of its own: a disk may take minutes, and whoever waits for an answer must not wait for it. */
+export async function fillUp(file: string): Promise<void> {
+  await once(spawn('dd', ['if=/dev/zero', `of=${file}`, 'bs=64k'], { stdio: 'ignore' }), 'exit');
 }
 
 export const volumeFaults: readonly Fault[] = [
@@ -38,8 +35,8 @@ export const volumeFaults: readonly Fault[] = [
     number: 57,
     means: 'a file fills its file system (ENOSPC)',
     expected: ELSEWHERE,
-    inject: ({ volume }) => {
-      fillUp(join(volume, 'filler'));
+    inject: async ({ volume }) => {
+      await fillUp(join(volume, 'filler'));
       return () => rmSync(join(volume, 'filler'));
     },
     sign: (view) => (view.ingest === 'volume' ? null : `arrivals ${view.ingest}`),
