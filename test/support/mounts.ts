@@ -1,7 +1,7 @@
 // Real file systems for fault tests: small, full, read-only, gone. Needs root on Linux; suites that
 // use it are skipped by name elsewhere.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -42,8 +42,16 @@ export function mountImage(image: string, size: string, path: string): void {
 
 /** Shows what is at `path` there as read-only from now on, also with files open for writing below; `unmount` undoes it. */
 export function coverReadOnly(path: string): void {
-  mountBind(path, path);
-  run('mount', '-o', 'remount,bind,ro', path);
+  // Made read-only aside: in its place, a file could be opened for writing between the two steps, and the second be refused.
+  const aside = mkdtempSync(join(tmpdir(), 'filmroom-read-only-'));
+  mountBind(path, aside);
+  try {
+    run('mount', '-o', 'remount,bind,ro', aside);
+    mountBind(aside, path);
+  } finally {
+    unmount(aside);
+    rmdirSync(aside);
+  }
 }
 
 /** Takes the file system away, open files or not. */

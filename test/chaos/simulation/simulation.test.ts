@@ -111,6 +111,22 @@ describe('regressions that histories have found', () => {
     expect(await broken([...other.slice(0, 4), ...again.slice(0, 4)])).toEqual([]);
   }, 60_000);
 
+  it('what failed for the index and its volume at once stays failed, whatever was answered since (seed 4000452)', async () => {
+    const one: Step = { ...store, study: 1, count: 1 };
+    const all = plans((calls) => [
+      one,
+      { do: 'migrate', study: 1, keepHot: false, await: true },
+      { ...store, study: 2 },
+      { do: 'disk', at: 0, fault: 'erring', ms: 15_000 },
+      { do: 'index', fault: 'UNAVAILABLE', ms: 50 },
+      { do: 'delete', study: 1, instance: calls, await: true },
+      { do: 'wait', ms: 5_000 },
+      one,
+      { do: 'wait', ms: 20_000 },
+    ]);
+    expect(await broken(all)).toEqual([]);
+  }, 60_000);
+
   it('damage that was found while the index could not be written is mended once it can (seed 432)', async () => {
     const all = plans((calls) => [
       { ...store, count: 1 },

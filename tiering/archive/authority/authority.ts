@@ -166,6 +166,7 @@ export class Authority {
       // First: after a sync that failed nothing is written before one succeeds.
       await this.#index.commitDurable();
       await this.#index.setSetting(TRIED, String(clock.nowMs()));
+      await gate.settle();
       await this.#index.commitDurable();
     } catch (error) {
       if (hasCode(error, 'CORRUPT') && gate.close(`nothing is stored, moved or deleted now: ${error.message}`, true)) {

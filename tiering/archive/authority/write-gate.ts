@@ -5,6 +5,7 @@ import { ArchiveError } from '../../core/errors.js';
 export class WriteGate {
   #fault: string | null = null;
   #forGood = false;
+  readonly #owed = new Set<() => Promise<void>>();
 
   /** Why nothing is taken, moved or deleted, with what to do; null when it is. */
   get fault(): string | null {
@@ -24,6 +25,21 @@ export class WriteGate {
     return true;
   }
 
+  /** Closes it until the index has taken `work`, of which nobody but this process knows: it is done before it opens, and again and again until it succeeds. */
+  owe(fault: string, work: () => Promise<void>): boolean {
+    this.#owed.add(work);
+    return this.close(fault);
+  }
+
+  /** Does what is owed, in order; rejects with the first failure, and what is left is owed still. */
+  async settle(): Promise<void> {
+    for (const work of this.#owed) {
+      await work();
+      this.#owed.delete(work);
+    }
+  }
+
+  /** After `settle`. */
   open(): void {
     if (!this.#forGood) this.#fault = null;
   }

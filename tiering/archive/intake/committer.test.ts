@@ -1,9 +1,13 @@
 // Trays that end and volumes that do not answer, under arrivals: nobody notices either.
 import { afterEach, expect, it } from 'vitest';
 import { phantomStudies } from '../../../dicom/phantom/phantom.js';
+import { but } from '../../../test/chaos/simulation/but.js';
 import { type Ailing, ailing } from '../../../test/support/ailing-volume.js';
 import { ArchiveRig, readAll, storeBytes } from '../../../test/support/archive-rig.js';
 import { scopeOf } from '../../../test/support/removal-rig.js';
+import { ArchiveError } from '../../core/errors.js';
+import type { PackId } from '../../core/ids.js';
+import type { Index, TombstoneRecord } from '../../index/index.js';
 import type { Archive } from '../archive.js';
 import { openArchive } from '../open-archive.js';
 
@@ -78,4 +82,39 @@ it('a volume that does not answer is left before the deadline of its calls, and 
   control.ailment = () => undefined;
   await expect.poll(() => pending, { timeout: 15_000 }).toBe(0);
   await expectEqual();
+});
+
+it('what failed for the index and its volume at once stays failed: nothing is answered before the index knows where the tray ends', async () => {
+  rig = await ArchiveRig.create({ volumes: ['a'], policy: { probeIntervalMs: 200 } });
+  const control: Ailing = { ailment: () => undefined, ailed: 0 };
+  const parts = await rig.parts();
+  const sick = parts.volumes.map((one) => ({ name: one.name, open: async () => ailing(await one.open(), control) }));
+  let failing = false;
+  const unlessFailing =
+    <A extends unknown[], T>(work: (...args: A) => Promise<T>) =>
+    (...args: A) =>
+      failing ? Promise.reject(new ArchiveError('UNAVAILABLE', 'the index was made to fail')) : work(...args);
+  const { index } = parts;
+  const frail = but<Index>(index, {
+    closeTray: unlessFailing((id: PackId, bytes: number) => index.closeTray(id, bytes)),
+    setSetting: unlessFailing((name: string, value: string) => index.setSetting(name, value)),
+    bury: unlessFailing((records: readonly TombstoneRecord[]) => index.bury(records)),
+  });
+  archive = await openArchive({ ...parts, index: frail, volumes: sick });
+  const one = PHANTOMS[0] ?? expect.fail();
+  expect(await storeBytes(archive, one.bytes)).toMatchObject({ status: 'stored' });
+  // Appended, and then nothing goes on: neither disk says where the tray ends.
+  control.ailment = (call) => (call === 'append' ? undefined : 'EIO');
+  failing = true;
+  await expect(archive.remove(scopeOf(one))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(rig.events.map(({ event }) => event)).toContain('tray-end-not-stated');
+  await expect(storeBytes(archive, one.bytes)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  failing = false;
+  await expect.poll(async () => (await archive.status()).stopped, { timeout: 20_000 }).toBeNull();
+  expect(await storeBytes(archive, one.bytes)).toMatchObject({ status: 'duplicate' });
+  await archive.close();
+  control.ailment = () => undefined;
+  archive = await rig.open();
+  const bytes = await readAll(archive.read(await archive.instance(scopeOf(one))));
+  expect(Buffer.compare(bytes, one.bytes)).toBe(0);
 });

@@ -195,7 +195,8 @@ export class Committer {
     }
     if (this.#tray !== tray) {
       // An earlier batch of this tray failed, and the tray ends before it: this one lies in no man's land.
-      this.#again([...appended.pending], new ArchiveError('UNAVAILABLE', 'the tray failed under an earlier batch'));
+      const failure = new ArchiveError('UNAVAILABLE', 'the tray failed under an earlier batch');
+      await this.#again([...appended.pending], failure);
       return;
     }
     try {
@@ -207,7 +208,7 @@ export class Committer {
       const failure = new ArchiveError('UNAVAILABLE', 'the index cannot be written now; send it again later', {
         cause: error,
       });
-      for (const one of appended.pending) one.reject(failure);
+      await this.#reject(appended.pending, failure);
       return;
     }
     for (const one of appended.pending) {
@@ -224,16 +225,24 @@ export class Committer {
     await this.#abandon(tray);
     // A volume that gave an error is only suspect: its probe decides before the batch is tried again.
     if (codeOf(error) === 'UNAVAILABLE') await this.#settled(tray.volume);
-    this.#again(batch, error);
+    await this.#again(batch, error);
   }
 
-  #again(batch: Pending[], error: unknown): void {
-    for (const one of batch) {
-      one.attempts += 1;
-      if (one.attempts >= ATTEMPTS_MAX) one.reject(error);
-    }
+  async #again(batch: Pending[], error: unknown): Promise<void> {
+    for (const one of batch) one.attempts += 1;
     this.#queue.unshift(...batch.filter((one) => one.attempts < ATTEMPTS_MAX));
     this.#wake();
+    const failed = batch.filter((one) => one.attempts >= ATTEMPTS_MAX);
+    if (failed.length > 0) await this.#reject(failed, error);
+  }
+
+  /**
+   * Tells that it failed; first, that the trays in which it lies all the same end before it is durable: read to their ends after a power cut, they would
+   * bring it in place of what was answered since. An index that cannot do that answers nothing until it can.
+   */
+  async #reject(failed: readonly Pending[], error: unknown): Promise<void> {
+    await this.#ctx.index.commitDurable().catch(() => undefined);
+    for (const one of failed) one.reject(error);
   }
 
   async #abandon(tray: TrayLog): Promise<void> {
@@ -245,6 +254,11 @@ export class Committer {
       this.#ctx.log({ level: 'error', event: 'tray-close-failed', pack: tray.id, detail: messageOf(error) });
       await tray.endWithoutIndex().catch((end: unknown) => {
         this.#ctx.log({ level: 'error', event: 'tray-end-not-stated', pack: tray.id, detail: messageOf(end) });
+        // Whoever reads it would bring what its senders were told had failed: nothing is answered that this could contradict.
+        this.#ctx.gate.owe(
+          `nothing is stored, moved or deleted now: the index does not know where tray ${tray.id} ends`,
+          () => tray.stateEnd(),
+        );
       });
     }
   }

@@ -40,6 +40,8 @@ export async function storeOnce(
   }
   try {
     const taken = await receiver.identities.reserve(instance, commit, (known) => endOfDoubtful(receiver, known));
+    // Stored already: what is said of it must not be undone by what failed meanwhile.
+    if (taken) receiver.ctx.gate.mustBeOpen();
     const { warnings } = content.parsed;
     return { status: taken ? 'duplicate' : 'stored', instance, warnings };
   } catch (error) {

@@ -144,6 +144,12 @@ export class TrayLog {
     if (this.#closed) return;
     this.#closed = true;
     await this.#appender.close().catch(() => undefined);
+    await this.stateEnd();
+  }
+
+  /** The index is told where the tray ends, unless somebody read it meanwhile. Not durable: a tray that nothing lies beyond the end of may be read again. */
+  async stateEnd(): Promise<void> {
+    if ((await this.#ctx.index.pack(this.id))?.hot !== 'open') return;
     await this.#ctx.catalog.change(this.id, (index) => index.closeTray(this.id, this.#accepted));
   }
 }
