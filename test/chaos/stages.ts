@@ -109,8 +109,8 @@ async function onDisks(config: Section, second?: string): Promise<SiteParts> {
   const gateway = await GatewayProcess.prepare(config);
   const at = (...names: readonly string[]) => join(gateway.dir, ...names);
   const undo: SiteParts['undo'][number][] = [];
-  const disk = async (name: string, path: string) => {
-    const one = await NbdDisk.create(at(`nbd-${name}`), path, { size: '256M' });
+  const disk = async (name: string, path: string, size: string) => {
+    const one = await NbdDisk.create(at(`nbd-${name}`), path, { size });
     undo.push(() => one.dispose());
     return one;
   };
@@ -120,9 +120,11 @@ async function onDisks(config: Section, second?: string): Promise<SiteParts> {
     undo.push(() => unmount(path));
   };
   mkdirSync(at('disk'));
-  const disks = { volume: await disk('volume', at('disk/volume')), index: await disk('index', at('index')) };
-  small(at('audit'), '8m');
-  small(at('replica-3'), '96m');
+  // Room for half an hour of the load: a soak goes on here for as long.
+  const volume = await disk('volume', at('disk/volume'), '512M');
+  const disks = { volume, index: await disk('index', at('index'), '256M') };
+  small(at('audit'), '32m');
+  small(at('replica-3'), '384m');
   if (second !== undefined) small(at('disk', second), '96m');
   return { ...partsOf(gateway), disks, undo, folders: FOLDERS.map((folder) => at(folder)) };
 }
