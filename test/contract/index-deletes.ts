@@ -218,9 +218,13 @@ function describeRecords(index: () => Index): void {
     expect(await names(index(), { lackingOn: [parseReplicaName('new')] })).toHaveLength(3);
     const deletes = async () => (await index().status({ writeQuorum: 1, replicas: [R1, R2] })).deletes;
     expect(await deletes()).toEqual({ pending: 1, owed: 2 });
-    await index().removeTombstonePlacement(first, R1);
-    await index().removeTombstonePlacement(first, R2);
+    expect(await index().removeTombstonePlacement(first, R1)).toBe(true);
+    expect(await index().removeTombstonePlacement(first, R2)).toBe(true);
     expect(await deletes()).toEqual({ pending: 2, owed: 3 });
+    const anew = tombstone(13, some).name;
+    await index().resealTombstone(second, { name: anew, object: new Uint8Array([1]) });
+    expect(await index().removeTombstonePlacement(second, R1)).toBe(false);
+    expect(await names(index(), { lackingOn: [R1, R2] })).toEqual([first, anew, third]);
   });
 
   it('of more than a page come complete and once', async () => {

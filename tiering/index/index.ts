@@ -252,8 +252,8 @@ export interface Index {
    * that is not recorded.
    */
   resealTombstone(name: ObjectKey, sealed: Pick<TombstoneRecord, 'name' | 'object'>): Promise<void>;
-  /** Notes that it does not (any more). */
-  removeTombstonePlacement(name: ObjectKey, replica: ReplicaName): Promise<void>;
+  /** Notes that it does not (any more). Resolves with whether the name is recorded: it may have been sealed anew, and then nobody is said to hold this one. */
+  removeTombstonePlacement(name: ObjectKey, replica: ReplicaName): Promise<boolean>;
 
   // -- reading
   /** NOT_FOUND when it is not live. Includes the layout. */

@@ -158,6 +158,8 @@ async function scrubTombstone(
     }
     tally.found({ where: replica, item: tombstone.name, fault, detail: 'the delete is told again' });
   } catch (error) {
+    // It went between the two: under another name by now, or the next scrub finds it.
+    if (hasCode(error, 'ABSENT')) return;
     if (!hasCode(error, 'UNAVAILABLE')) throw error;
     tally.unavailable.add(replica);
   }

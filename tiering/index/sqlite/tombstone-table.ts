@@ -92,10 +92,12 @@ export class TombstoneTable {
     this.#count.run(id);
   }
 
-  removePlacement(name: ObjectKey, replica: ReplicaName): void {
-    const id = this.#require(name);
+  removePlacement(name: ObjectKey, replica: ReplicaName): boolean {
+    const id = this.#named.get(name)?.id;
+    if (id === undefined) return false;
     this.#unplace.run(id, this.#replicas.idOf(replica));
     this.#count.run(id);
+    return true;
   }
 
   #require(name: ObjectKey): number {

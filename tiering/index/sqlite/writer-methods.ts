@@ -76,7 +76,7 @@ export function writerMethods(db: Database) {
     setTombstonePlacement: (name: ObjectKey, replica: ReplicaName): void => tombstones.setPlacement(name, replica),
     resealTombstone: (name: ObjectKey, sealed: Pick<TombstoneRecord, 'name' | 'object'>): void =>
       tombstones.reseal(name, sealed),
-    removeTombstonePlacement: (name: ObjectKey, replica: ReplicaName): void =>
+    removeTombstonePlacement: (name: ObjectKey, replica: ReplicaName): boolean =>
       tombstones.removePlacement(name, replica),
 
     file: (filed: FiledPack): void => {
