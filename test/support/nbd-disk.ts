@@ -78,6 +78,7 @@ export class NbdDisk {
     writeFileSync(this.#part('fail-writes'), '');
   }
 
+  /** Both of the above. */
   async fail(): Promise<void> {
     this.failWrites();
     await this.failReads();

@@ -2,9 +2,10 @@
 // collects garbage, and it collects late: each thread would hold many of them, dead. And memory that is fresh costs a page fault for every
 // 4 KiB, which is as much as it costs to encrypt them: what is given back is therefore kept for the next chunk, for a moment.
 import { MessageChannel } from 'node:worker_threads';
+import { CHUNK_BYTES } from './limits.js';
 
 /** Room for a chunk and for what it is sealed to: 160 bytes more, and 16 for each of its 128 segments. */
-const CHUNK_ROOM_BYTES = 8 * 1024 * 1024 + 8 * 1024;
+const CHUNK_ROOM_BYTES = CHUNK_BYTES + 8 * 1024;
 /** What needs less has fresh memory. */
 const CHUNK_ROOM_BYTES_MIN = CHUNK_ROOM_BYTES / 2;
 const KEPT_MAX = 8;

@@ -6,12 +6,24 @@ import { ingestTask, scanFileTask, scanKeptTask } from './dicom-tasks.js';
 import { failureOf, handedOver } from './handover.js';
 import type { HashTask, IngestTask, OpenTask, Parsed, ScanFileTask, ScanKeptTask, SealTask } from './types.js';
 
-function answer<T>(work: () => T, buffersOf: (value: T) => readonly Uint8Array[]): unknown {
+/** @param given what was moved here with the task: nobody else has it, and this thread may not collect its garbage for a long while. */
+function answer<T>(
+  work: () => T,
+  buffersOf: (value: T) => readonly Uint8Array[],
+  given: readonly Uint8Array[] = [],
+): unknown {
+  let back: readonly Uint8Array[] = [];
   try {
     const value = work();
-    return handedOver({ ok: true, value }, buffersOf(value));
+    back = buffersOf(value);
+    return handedOver({ ok: true, value }, back);
   } catch (error) {
     return handedOver({ ok: false, failure: failureOf(error) }, []);
+  } finally {
+    for (const bytes of given.filter(({ buffer }) => !back.some((one) => one.buffer === buffer))) {
+      markSole(bytes);
+      releaseBuffer(bytes);
+    }
   }
 }
 
@@ -38,22 +50,11 @@ export function scanKept(task: ScanKeptTask): unknown {
 }
 
 export function seal(task: SealTask): unknown {
-  const { plaintext } = task;
-  let usedUp = false;
-  const answered = answer(
-    () => {
-      const result = sealTask(task);
-      usedUp = result.sealed.buffer === plaintext.buffer;
-      return result;
-    },
+  return answer(
+    () => sealTask(task),
     ({ sealed }) => [sealed],
+    [task.plaintext],
   );
-  // It was moved here, nobody else has it, and this thread may not collect its garbage for a long while.
-  if (!usedUp) {
-    markSole(plaintext);
-    releaseBuffer(plaintext);
-  }
-  return answered;
 }
 
 export function open(task: OpenTask): unknown {

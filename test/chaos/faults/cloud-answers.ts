@@ -9,7 +9,7 @@ import type { Trial } from '../trial.js';
 
 const isChunk = (key: string) => key.startsWith('c/');
 
-/** Two of three clouds say this of every chunk that they are asked for; how many were asked is said. */
+/** Two of three clouds say this of every chunk that they are asked for, until one of them was asked. */
 function lie(name: string, means: string, fault: Misbehaviour): Fault {
   const liarsOf = ({ parts }: Site) => parts.proxies.slice(0, 2);
   const isAsked = (site: Site) =>

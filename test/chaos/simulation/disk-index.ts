@@ -10,8 +10,8 @@ import { SqliteIndex } from '../../../tiering/index/sqlite/sqlite-index.js';
 import type { Methods } from '../../../tiering/index/sqlite/thread-client.js';
 import type { Reader, Writer } from '../../../tiering/index/sqlite/threads.js';
 import { writerMethods } from '../../../tiering/index/sqlite/writer-methods.js';
+import { but } from '../../support/but.js';
 import { clientOf, readersOf } from '../../support/direct-index.js';
-import { but } from './but.js';
 import type { Life } from './life.js';
 import type { Seeded } from './seeded.js';
 

@@ -1,7 +1,7 @@
 // Mistakes that an archive could make, put between it and its parts: what the simulation is held to, which must find each of them.
 import type { TrayAppender, Volume } from '../../../tiering/hot/volume.js';
 import type { Index, PackRecord } from '../../../tiering/index/index.js';
-import { but } from './but.js';
+import { but } from '../../support/but.js';
 import type { Decorators } from './world.js';
 
 const unsynced = (tray: TrayAppender): TrayAppender => but(tray, { sync: () => Promise.resolve() });

@@ -3,7 +3,7 @@
 // `npm run simulate -- --seed SEED --histories 1 --log`.
 import './virtual-time.js';
 import { describe, expect, it } from 'vitest';
-import { but } from './but.js';
+import { but } from '../../support/but.js';
 import { IndexDisk } from './disk-index.js';
 import { type Outcome, runHistory } from './history.js';
 import { MUTATIONS } from './mutations.js';

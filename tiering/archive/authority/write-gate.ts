@@ -26,9 +26,9 @@ export class WriteGate {
   }
 
   /** Closes it until the index has taken `work`, of which nobody but this process knows: it is done before it opens, and again and again until it succeeds. */
-  owe(fault: string, work: () => Promise<void>): boolean {
+  owe(fault: string, work: () => Promise<void>): void {
     this.#owed.add(work);
-    return this.close(fault);
+    this.close(fault);
   }
 
   /** Does what is owed, in order; rejects with the first failure, and what is left is owed still. */

@@ -1,9 +1,9 @@
 // Trays that end and volumes that do not answer, under arrivals: nobody notices either.
 import { afterEach, expect, it } from 'vitest';
 import { phantomStudies } from '../../../dicom/phantom/phantom.js';
-import { but } from '../../../test/chaos/simulation/but.js';
 import { type Ailing, ailing } from '../../../test/support/ailing-volume.js';
 import { ArchiveRig, readAll, storeBytes } from '../../../test/support/archive-rig.js';
+import { but } from '../../../test/support/but.js';
 import { scopeOf } from '../../../test/support/removal-rig.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
@@ -22,12 +22,15 @@ afterEach(async () => {
   await rig.destroy();
 });
 
-async function open(volumes: readonly string[]): Promise<Ailing> {
-  rig = await ArchiveRig.create({ volumes, policy: { probeIntervalMs: 3_600_000 } });
+async function open(
+  volumes: readonly string[],
+  { probeIntervalMs = 3_600_000, frail = (index: Index) => index } = {},
+): Promise<Ailing> {
+  rig = await ArchiveRig.create({ volumes, policy: { probeIntervalMs } });
   const control: Ailing = { ailment: () => undefined, ailed: 0 };
   const parts = await rig.parts();
   const sick = parts.volumes.map((one) => ({ name: one.name, open: async () => ailing(await one.open(), control) }));
-  archive = await openArchive({ ...parts, volumes: sick });
+  archive = await openArchive({ ...parts, index: frail(parts.index), volumes: sick });
   return control;
 }
 
@@ -85,22 +88,18 @@ it('a volume that does not answer is left before the deadline of its calls, and 
 });
 
 it('what failed for the index and its volume at once stays failed: nothing is answered before the index knows where the tray ends', async () => {
-  rig = await ArchiveRig.create({ volumes: ['a'], policy: { probeIntervalMs: 200 } });
-  const control: Ailing = { ailment: () => undefined, ailed: 0 };
-  const parts = await rig.parts();
-  const sick = parts.volumes.map((one) => ({ name: one.name, open: async () => ailing(await one.open(), control) }));
   let failing = false;
   const unlessFailing =
     <A extends unknown[], T>(work: (...args: A) => Promise<T>) =>
     (...args: A) =>
       failing ? Promise.reject(new ArchiveError('UNAVAILABLE', 'the index was made to fail')) : work(...args);
-  const { index } = parts;
-  const frail = but<Index>(index, {
-    closeTray: unlessFailing((id: PackId, bytes: number) => index.closeTray(id, bytes)),
-    setSetting: unlessFailing((name: string, value: string) => index.setSetting(name, value)),
-    bury: unlessFailing((records: readonly TombstoneRecord[]) => index.bury(records)),
-  });
-  archive = await openArchive({ ...parts, index: frail, volumes: sick });
+  const frail = (index: Index) =>
+    but<Index>(index, {
+      closeTray: unlessFailing((id: PackId, bytes: number) => index.closeTray(id, bytes)),
+      setSetting: unlessFailing((name: string, value: string) => index.setSetting(name, value)),
+      bury: unlessFailing((records: readonly TombstoneRecord[]) => index.bury(records)),
+    });
+  const control = await open(['a'], { probeIntervalMs: 200, frail });
   const one = PHANTOMS[0] ?? expect.fail();
   expect(await storeBytes(archive, one.bytes)).toMatchObject({ status: 'stored' });
   // Appended, and then nothing goes on: neither disk says where the tray ends.
