@@ -173,6 +173,7 @@ describe.skipIf(!rgwInstalled())('a stolen gateway key (needs radosgw, ceph-mon,
     const { json } = await ask('replica', 'list');
     expect(json['replicas']).toMatchObject([{ state: 'available' }, { state: 'available' }]);
     const found = await ask('scrub', '--deep');
+    expect(found.json).toMatchObject({ unavailable: [] });
     expect((found.json['findings'] as unknown[]).length).toBeGreaterThan(10);
     const repaired = await ask('repair');
     expect(repaired.code, repaired.stderr).toBe(0);

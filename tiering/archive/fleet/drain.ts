@@ -156,8 +156,8 @@ async function releaseDeletes(
     signal?.throwIfAborted();
     if (!record.replicas.includes(name)) continue;
     if (ctx.replicas.rule.isMet(record.replicas)) {
-      await ctx.index.removeTombstonePlacement(record.name, name);
-      released += 1;
+      // One that was sealed anew meanwhile is released under its new name.
+      if (await ctx.index.removeTombstonePlacement(record.name, name)) released += 1;
     } else {
       const [error] = told.failed.values();
       const why = new ArchiveError(

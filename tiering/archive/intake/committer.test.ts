@@ -1,4 +1,5 @@
 // Trays that end and volumes that do not answer, under arrivals: nobody notices either.
+import { rename } from 'node:fs/promises';
 import { afterEach, expect, it } from 'vitest';
 import { phantomStudies } from '../../../dicom/phantom/phantom.js';
 import { type Ailing, ailing } from '../../../test/support/ailing-volume.js';
@@ -116,4 +117,46 @@ it('what failed for the index and its volume at once stays failed: nothing is an
   archive = await rig.open();
   const bytes = await readAll(archive.read(await archive.instance(scopeOf(one))));
   expect(Buffer.compare(bytes, one.bytes)).toBe(0);
+});
+
+it('what no place takes is told to have failed when the end of the tray in which it lies is durable', async () => {
+  const steps: string[] = [];
+  const frail = (index: Index) =>
+    but<Index>(index, {
+      closeTray: async (id: PackId, bytes: number) => {
+        await index.closeTray(id, bytes);
+        steps.push('ended');
+      },
+      commitDurable: async () => {
+        const endings = steps.filter((step) => step === 'ended').length;
+        await index.commitDurable();
+        steps.push(`durable ${endings}`);
+      },
+      bury: async () => Promise.reject(new ArchiveError('UNAVAILABLE', 'the index was made to fail')),
+    });
+  const control = await open(['a'], { probeIntervalMs: 200, frail });
+  const [one, other] = PHANTOMS;
+  if (one === undefined || other === undefined) expect.fail();
+  expect(await storeBytes(archive, one.bytes)).toMatchObject({ status: 'stored' });
+  for (const name of rig.replicaNames) await rename(rig.path(name), rig.path(`${name}-away`));
+  const away = async () => (await archive.status()).replicas.every(({ state }) => state === 'unavailable');
+  await expect.poll(away, { timeout: 20_000 }).toBe(true);
+  control.ailment = (call) => (call === 'append' ? undefined : 'EIO');
+  // This one goes from the tray to the cloud, and the delete from the tray to the index alone.
+  expect(await storeBytes(archive, other.bytes)).toMatchObject({ status: 'refused', code: 'UNAVAILABLE' });
+  steps.push('told');
+  control.ailment = () => undefined;
+  await expect.poll(async () => (await archive.status()).ingest, { timeout: 20_000 }).toBe('volume');
+  expect(await storeBytes(archive, other.bytes)).toMatchObject({ status: 'stored' });
+  control.ailment = (call) => (call === 'append' ? undefined : 'EIO');
+  await expect(archive.remove(scopeOf(one))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  steps.push('told');
+  control.ailment = () => undefined;
+  for (const at of steps.flatMap((step, index) => (step === 'told' ? [index] : []))) {
+    const before = steps.slice(0, at);
+    const endings = before.filter((step) => step === 'ended').length;
+    expect(endings).toBeGreaterThan(0);
+    expect(before, steps.join(', ')).toContain(`durable ${endings}`);
+  }
+  expect(steps.filter((step) => step === 'ended').length).toBeGreaterThan(1);
 });

@@ -37,6 +37,7 @@ export class Committer {
   /** Who waits for the tray to be ended. */
   readonly #endings: (() => void)[] = [];
   #running: Promise<void> | null = null;
+  #ending: Promise<void> | null = null;
   /** Batches that were begun and have not ended. */
   #underWay = 0;
   #tail: Promise<void> = Promise.resolve();
@@ -94,7 +95,7 @@ export class Committer {
         bytes: draftBytes(draft),
         attempts: 0,
         resolve,
-        reject,
+        reject: (error) => void this.#endsDurable().then(() => reject(error as Error)),
       });
       this.#wake();
     });
@@ -196,7 +197,7 @@ export class Committer {
     if (this.#tray !== tray) {
       // An earlier batch of this tray failed, and the tray ends before it: this one lies in no man's land.
       const failure = new ArchiveError('UNAVAILABLE', 'the tray failed under an earlier batch');
-      await this.#again([...appended.pending], failure);
+      this.#again([...appended.pending], failure);
       return;
     }
     try {
@@ -208,7 +209,7 @@ export class Committer {
       const failure = new ArchiveError('UNAVAILABLE', 'the index cannot be written now; send it again later', {
         cause: error,
       });
-      await this.#reject(appended.pending, failure);
+      for (const one of appended.pending) one.reject(failure);
       return;
     }
     for (const one of appended.pending) {
@@ -225,24 +226,28 @@ export class Committer {
     await this.#abandon(tray);
     // A volume that gave an error is only suspect: its probe decides before the batch is tried again.
     if (codeOf(error) === 'UNAVAILABLE') await this.#settled(tray.volume);
-    await this.#again(batch, error);
+    this.#again(batch, error);
   }
 
-  async #again(batch: Pending[], error: unknown): Promise<void> {
+  #again(batch: Pending[], error: unknown): void {
     for (const one of batch) one.attempts += 1;
     this.#queue.unshift(...batch.filter((one) => one.attempts < ATTEMPTS_MAX));
+    for (const one of batch) {
+      if (one.attempts >= ATTEMPTS_MAX) one.reject(error);
+    }
     this.#wake();
-    const failed = batch.filter((one) => one.attempts >= ATTEMPTS_MAX);
-    if (failed.length > 0) await this.#reject(failed, error);
   }
 
   /**
-   * Tells that it failed; first, that the trays in which it lies all the same end before it is durable: read to their ends after a power cut, they would
-   * bring it in place of what was answered since. An index that cannot do that answers nothing until it can.
+   * Before anyone is told that it failed: that the trays in which it lies all the same end before it is durable. Read to their ends after a power cut,
+   * they would bring it in place of what was answered since. An index that cannot do that answers nothing until it can. Shared by who fails in one turn.
    */
-  async #reject(failed: readonly Pending[], error: unknown): Promise<void> {
-    await this.#ctx.index.commitDurable().catch(() => undefined);
-    for (const one of failed) one.reject(error);
+  #endsDurable(): Promise<void> {
+    this.#ending ??= Promise.resolve().then(() => {
+      this.#ending = null;
+      return this.#ctx.index.commitDurable().catch(() => undefined);
+    });
+    return this.#ending;
   }
 
   async #abandon(tray: TrayLog): Promise<void> {

@@ -38,6 +38,8 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
     }
     progress(step);
   };
+  // Looked at now: one that was emptied since the last look is still taken for available.
+  await ctx.replicas.probe(options.signal);
   for (const { name, state } of ctx.replicas.state()) {
     if (state === 'available') continue;
     await restoreIdentity(ctx, name, options.signal);
