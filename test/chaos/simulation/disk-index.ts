@@ -49,9 +49,9 @@ export class IndexDisk {
     this.lose();
   }
 
-  /** Nothing is left of it. */
+  /** Nothing is left of it. Released and begun anew: SQLite keeps what savepoints inside of it have written down until it ends, and looks through all of that. */
   lose(): void {
-    this.#db.exec('ROLLBACK TO history; SAVEPOINT durable');
+    this.#db.exec('ROLLBACK TO history; RELEASE history; SAVEPOINT history; SAVEPOINT durable');
     this.#forget();
   }
 
