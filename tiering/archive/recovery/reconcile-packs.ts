@@ -8,7 +8,7 @@ import type { AdoptedPack, InstanceRecord, PackRecord } from '../../index/index.
 import type { ArchiveContext } from '../context.js';
 import { readInstance } from '../reading/instance-reader.js';
 import { unreadDeletes } from '../removal/provisional.js';
-import { noteMissing } from './missing-files.js';
+import { liesOn, noteMissing } from './missing-files.js';
 import { importPack } from './tar-import.js';
 
 /** What comparing a volume with the index found wanting. */
@@ -84,15 +84,14 @@ async function adoptOrRemove(ctx: ArchiveContext, volume: Volume, ref: PackRef, 
   const adopted = await importPack(ctx, volume, ref, size);
   if (adopted === undefined) return false;
   const known = await ctx.index.lookup(adopted.members.map((m) => m.sop));
-  const needed = adopted.members.some((m) => known.get(m.sop)?.sha256 !== m.sha256);
+  const needed = isNeeded(adopted, known);
   if (!needed && !(await canAllBeRead(ctx, [...known.values()]))) return takeOver(ctx, adopted, known);
   // While somebody's deletes are unread, a copy that seems to be spare may be the one that was stored after the delete.
   if (!needed && (await unreadDeletes(ctx)).length === 0) {
     await volume.remove(ref);
     return false;
   }
-  await ctx.index.adopt(adopted);
-  ctx.log({ level: 'info', event: 'pack-adopted', pack: ref.id, detail: `${adopted.members.length} instances` });
+  await adoptPack(ctx, adopted);
   return true;
 }
 
@@ -110,6 +109,31 @@ async function canAllBeRead(ctx: ArchiveContext, instances: readonly InstanceRec
     if (hash.digest('hex') !== instance.sha256) return false;
   }
   return true;
+}
+
+/**
+ * The pack that a tray points to, taken in at once when the index does not know it and nobody else has what is in it: acknowledged as much as what
+ * lies in the tray itself. Anything else about it waits for the comparison in the background.
+ */
+export async function takeInPointed(ctx: ArchiveContext, volume: Volume, id: PackId): Promise<void> {
+  const ref: PackRef = { id, kind: 'pack' };
+  await ctx.locks.run(id, async () => {
+    if ((await ctx.index.pack(id)) !== undefined || !(await liesOn(volume, ref))) return;
+    const adopted = await importPack(ctx, volume, ref, await volume.size(ref));
+    if (adopted === undefined) return;
+    const known = await ctx.index.lookup(adopted.members.map(({ sop }) => sop));
+    if (isNeeded(adopted, known)) await adoptPack(ctx, adopted);
+  });
+}
+
+function isNeeded(adopted: AdoptedPack, known: ReadonlyMap<SopUid, InstanceRecord>): boolean {
+  return adopted.members.some(({ sop, sha256 }) => known.get(sop)?.sha256 !== sha256);
+}
+
+async function adoptPack(ctx: ArchiveContext, adopted: AdoptedPack): Promise<void> {
+  await ctx.index.adopt(adopted);
+  const detail = `${adopted.members.length} instances`;
+  ctx.log({ level: 'info', event: 'pack-adopted', pack: adopted.pack.id, detail });
 }
 
 /** What cannot be read where it lives now lives in this file, whose bytes were hashed. Of another arrival with the same bytes the file is left as it is. */

@@ -6,6 +6,7 @@ import type { ArrivedInstance, TombstoneRecord } from '../../index/index.js';
 import type { ArchiveContext } from '../context.js';
 import { makeRecord } from '../removal/make-record.js';
 import { noteMissing } from './missing-files.js';
+import { takeInPointed } from './reconcile-packs.js';
 import { acceptedLengths, importMemberOrSkip, volumeSource, walkTar } from './tar-import.js';
 
 /** Rows per index transaction while a tail is read. */
@@ -63,6 +64,10 @@ async function recoverTail(
     // Known from before the first arrival was taken in; said again so that the index knows where it lies.
     if (entry.kind === 'note' && (entry.note.note === 'tombstone' || entry.note.note === 'hold'))
       tombstones.push(await makeRecord(ctx, entry.note));
+    if (entry.kind === 'note' && entry.note.note === 'pointer') {
+      await flush();
+      await takeInPointed(ctx, volume, entry.note.pack);
+    }
     indexedTo = entry.next;
     if (batch.length + tombstones.length >= BATCH) await flush();
   });
