@@ -172,10 +172,15 @@ class OpenDisk implements Volume {
   }
 
   async createPack(id: PackId, bytesMax?: number): Promise<PackWriter> {
-    const pack = await this.#call(true, async () => {
-      this.#mayGrow();
-      return this.#disk.volume.createPack(id, bytesMax);
-    });
+    const pack = await this.#call(
+      true,
+      async () => {
+        this.#mayGrow();
+        return this.#disk.volume.createPack(id, bytesMax);
+      },
+      // Begun, and nobody has its writer: a file in tmp/ that is in nobody's way.
+      async () => undefined,
+    );
     let dead = false;
     let moved = false;
     const poisoning = async <T>(work: () => Promise<T>): Promise<T> => {

@@ -70,7 +70,10 @@ export class Watchman implements DiskWatch, CloudWatch {
   /** Null when an instance is safe without this file, or without the whole disk. */
   async #lacks(sop: SopUid, bytes: Uint8Array, disk: Disk, ref: PackRef | null): Promise<string | null> {
     const row = this.#world.index.ask<ReadonlyMap<SopUid, InstanceRecord>>('lookup', [sop]).get(sop);
-    if (row === undefined) return `${sop}, which lies in it, is in no index`;
+    if (row === undefined) {
+      const unread = await this.#liesUnread(bytes, disk, ref);
+      return unread ? null : `${sop}, which lies in it, is in no index`;
+    }
     const pack = this.#world.index.ask<PackRecord | undefined>('pack', row.pack);
     if (pack === undefined) return `${sop} lies in pack ${row.pack}, of which nothing is known`;
     const elsewhere = ref === null ? pack.volume !== disk.name : row.pack !== ref.id;
@@ -83,6 +86,19 @@ export class Watchman implements DiskWatch, CloudWatch {
     const copies = await this.copies(pack);
     if (copies.length >= this.#world.options.writeQuorum) return null;
     return `${sop} lies in pack ${pack.id} (${pack.hot}), whose copies are on ${copies.join(', ') || 'no replica'} (removed from ${disk.name}: ${ref?.id ?? 'all'})`;
+  }
+
+  /** Whether the bytes lie in another tray, of which the index that lost their row is told when it is read. */
+  async #liesUnread(bytes: Uint8Array, disk: Disk, ref: PackRef | null): Promise<boolean> {
+    for (const other of this.#world.disks) {
+      for await (const { ref: tray } of other.volume.list('tray')) {
+        if (ref === null ? other === disk : tray.id === ref.id) continue;
+        const known = this.#world.index.ask<PackRecord | undefined>('pack', tray.id);
+        if (known !== undefined && known.hot !== 'open') continue;
+        if (wholeOf(other, tray)?.includes(Buffer.from(bytes)) === true) return true;
+      }
+    }
+    return false;
   }
 
   /** Replicas that really hold a pack. */

@@ -34,6 +34,10 @@ export class Committer {
   readonly #numbers: ArrivalNumbers;
   #tray: TrayLog | null = null;
   #predecessor: { pack: PackId; bytes: number } | null = null;
+  /** Resolves when `#predecessor` is that of the next tray. */
+  #counted: Promise<void> = Promise.resolve();
+  /** Trays that were left: several batches may fail under one. */
+  readonly #leavings = new WeakMap<TrayLog, Promise<void>>();
   /** Who waits for the tray to be ended. */
   readonly #endings: (() => void)[] = [];
   #running: Promise<void> | null = null;
@@ -250,9 +254,20 @@ export class Committer {
     return this.#ending;
   }
 
-  async #abandon(tray: TrayLog): Promise<void> {
+  /** From now on nothing of the tray is accepted, but for the batch that the index is taking just now: its sender will be told that it is stored. */
+  #abandon(tray: TrayLog): Promise<void> {
     if (this.#tray === tray) this.#tray = null;
-    this.#predecessor = { pack: tray.id, bytes: tray.accepted };
+    const known = this.#leavings.get(tray);
+    if (known !== undefined) return known;
+    this.#counted = tray.accepted().then((bytes) => {
+      this.#predecessor = { pack: tray.id, bytes };
+    });
+    const leaving = this.#leave(tray);
+    this.#leavings.set(tray, leaving);
+    return leaving;
+  }
+
+  async #leave(tray: TrayLog): Promise<void> {
     try {
       await tray.close();
     } catch (error) {
@@ -277,6 +292,7 @@ export class Committer {
       await this.#tail;
       await this.#endTray();
     }
+    await this.#counted;
     const volume = this.#ctx.volumes.writable(bytes, intoReserve);
     if (volume === null) return null;
     try {

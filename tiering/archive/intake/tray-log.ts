@@ -23,7 +23,8 @@ export class TrayLog {
   readonly #ctx: ArchiveContext;
   readonly #appender: TrayAppender;
   #accepted = 0;
-  #closed = false;
+  /** The batch whose rows are being written; never rejects. */
+  #indexing: Promise<unknown> = Promise.resolve();
 
   private constructor(ctx: ArchiveContext, volume: VolumeName, appender: TrayAppender) {
     this.#ctx = ctx;
@@ -64,8 +65,9 @@ export class TrayLog {
     return this.#appender.bytes;
   }
 
-  /** Bytes that are durable and indexed. */
-  get accepted(): number {
+  /** Bytes that are durable and indexed, the batch with them whose rows are being written; to be asked when no other will be. */
+  async accepted(): Promise<number> {
+    await this.#indexing;
     return this.#accepted;
   }
 
@@ -106,7 +108,13 @@ export class TrayLog {
   }
 
   /** Makes a synced batch visible, births first. Batches come in the order in which they were appended. */
-  async index(batch: AppendedBatch): Promise<void> {
+  index(batch: AppendedBatch): Promise<void> {
+    const indexed = this.#index(batch);
+    this.#indexing = indexed.catch(() => undefined);
+    return indexed;
+  }
+
+  async #index(batch: AppendedBatch): Promise<void> {
     if (batch.end <= this.#accepted) throw new ArchiveError('INTERNAL', 'batches of a tray were indexed out of order');
     const tombstones: TombstoneRecord[] = [];
     for (const { draft } of batch.pending) {
@@ -139,10 +147,9 @@ export class TrayLog {
     }
   }
 
-  /** Ends the tray at what was accepted. What lies beyond (a failed batch) is ignored by everyone. Idempotent. */
+  /** Ends the tray at what was accepted. What lies beyond (a failed batch) is ignored by everyone. To be called once, with nothing to be indexed after it. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    await this.#indexing;
     await this.#appender.close().catch(() => undefined);
     await this.stateEnd();
   }
