@@ -1,5 +1,5 @@
 // Trays that end and volumes that do not answer, under arrivals: nobody notices either.
-import { rename } from 'node:fs/promises';
+import { cp, rename, rm } from 'node:fs/promises';
 import { afterEach, expect, it } from 'vitest';
 import { phantomStudies } from '../../../dicom/phantom/phantom.js';
 import { type Ailing, ailing } from '../../../test/support/ailing-volume.js';
@@ -8,7 +8,7 @@ import { but } from '../../../test/support/but.js';
 import { scopeOf } from '../../../test/support/removal-rig.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
-import type { Index, TombstoneRecord } from '../../index/index.js';
+import type { ArrivalBatch, Index, TombstoneRecord } from '../../index/index.js';
 import type { Archive } from '../archive.js';
 import { openArchive } from '../open-archive.js';
 
@@ -159,4 +159,47 @@ it('what no place takes is told to have failed when the end of the tray in which
     expect(before, steps.join(', ')).toContain(`durable ${endings}`);
   }
   expect(steps.filter((step) => step === 'ended').length).toBeGreaterThan(1);
+});
+
+it('a batch that is being indexed when the next one fails is part of its tray, and no power cut takes it away', async () => {
+  const held: (() => void)[] = [];
+  let holding = false;
+  const frail = (index: Index) =>
+    but<Index>(index, {
+      commitArrivals: async (batch: ArrivalBatch) => {
+        await index.commitArrivals(batch);
+        if (holding) await new Promise<void>((resolve) => held.push(resolve));
+      },
+    });
+  const control = await open(['a'], { probeIntervalMs: 200, frail });
+  const [first, second, third] = PHANTOMS;
+  if (first === undefined || second === undefined || third === undefined) expect.fail();
+  expect(await storeBytes(archive, first.bytes)).toMatchObject({ status: 'stored' });
+  await cp(rig.path('index'), rig.path('index-cut'), { recursive: true });
+  await rm(rig.path('index-cut', 'filmroom.db-shm'));
+  holding = true;
+  const indexing = storeBytes(archive, second.bytes);
+  await expect.poll(() => held.length).toBe(1);
+  holding = false;
+  control.ailment = (call) => {
+    if (call !== 'append') return undefined;
+    control.ailment = () => undefined;
+    return 'EIO';
+  };
+  const failing = storeBytes(archive, third.bytes);
+  await expect.poll(() => rig.events.map(({ event }) => event)).toContain('tray-failed');
+  for (const release of held) release();
+  expect(await Promise.all([indexing, failing])).toMatchObject([{ status: 'stored' }, { status: 'stored' }]);
+  // The power fails now: the index is as it was when it was last durable, and the volume as it is.
+  await cp(rig.path('a'), rig.path('a-cut'), { recursive: true });
+  await archive.close();
+  for (const name of ['index', 'a']) {
+    await rm(rig.path(name), { recursive: true });
+    await rename(rig.path(`${name}-cut`), rig.path(name));
+  }
+  archive = await rig.open();
+  for (const one of [first, second, third]) {
+    const bytes = await readAll(archive.read(await archive.instance(scopeOf(one))));
+    expect(Buffer.compare(bytes, one.bytes)).toBe(0);
+  }
 });
