@@ -45,8 +45,10 @@ export const scopeOf = (one: Phantom) => ({
 /** Of the phantoms, those that the archive gives back whole; the others must not be found in any way. */
 export async function found(archive: Archive): Promise<Phantom[]> {
   const live: Phantom[] = [];
-  // Then what is not found may be on a volume that is away.
-  const code = (await archive.status()).traysUnread.length > 0 ? 'UNAVAILABLE' : 'NOT_FOUND';
+  const { traysUnread, deletesUnread } = await archive.status();
+  // Then what is not found may be on a volume or replica that is away.
+  const unread = traysUnread.length > 0 || deletesUnread.some((name) => name.startsWith('replica '));
+  const code = unread ? 'UNAVAILABLE' : 'NOT_FOUND';
   const all = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
     const got: T[] = [];
     try {

@@ -17,6 +17,7 @@ import type { PackLocks } from './pacing/pack-locks.js';
 import type { Viewers } from './pacing/viewers.js';
 import type { Damage } from './reading/damage.js';
 import type { PackCatalog } from './reading/pack-catalog.js';
+import type { UnreadReplicas } from './recovery/unread-replicas.js';
 import type { UnreadTrays } from './recovery/unread-trays.js';
 import type { SignedReports } from './signed-reports.js';
 import type { VolumeSet } from './volumes/volume-set.js';
@@ -114,6 +115,7 @@ export interface ArchiveContext {
   readonly viewers: Viewers;
   readonly line: Line;
   readonly unreadTrays: UnreadTrays;
+  readonly unreadReplicas: UnreadReplicas;
   readonly reports: SignedReports;
   readonly log: (event: ArchiveEvent) => void;
 }

@@ -43,11 +43,12 @@ import { repair } from './recovery/repair.js';
 import { recoverTrays } from './recovery/replay-trays.js';
 import { noteRetiredVolumes } from './recovery/retired-volumes.js';
 import { scrub } from './recovery/scrub.js';
+import { UnreadReplicas } from './recovery/unread-replicas.js';
 import { UnreadTrays } from './recovery/unread-trays.js';
 import { EmptyPacks } from './removal/empty-packs.js';
 import { erase } from './removal/erase.js';
 import { clearHold, setHold } from './removal/holds.js';
-import { unreadDeletes } from './removal/provisional.js';
+import { loadUnread, unreadDeletes } from './removal/provisional.js';
 import { takeTrayTombstones } from './removal/read-tombstones.js';
 import { refusalsOf } from './removal/refusals.js';
 import { remove } from './removal/remove.js';
@@ -130,6 +131,7 @@ export function createContext(
     viewers,
     line: new Line(options.clock, viewers, policy),
     unreadTrays: new UnreadTrays(index),
+    unreadReplicas: new UnreadReplicas(),
     reports: new SignedReports(options.reports, {
       ...{ keys, clock: options.clock, random: options.random },
       onFailure: (detail) => log({ level: 'error', event: 'report-not-kept', detail }),
@@ -173,6 +175,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     await ctx.damage.load();
     await loadOverrides(ctx);
     await ctx.unreadTrays.load(ctx.volumes.names);
+    await loadUnread(ctx);
     await ctx.volumes.open();
   } catch (error) {
     // The rest is still the caller's; these were opened here.
@@ -226,7 +229,7 @@ function assemble(ctx: ArchiveContext, parts: Parts): Archive {
   let closing: Promise<void> | null = null;
   const whileOpen = <T>(work: () => Promise<T>): Promise<T> =>
     ctx.gate.fault === null ? work() : Promise.reject(new ArchiveError('UNAVAILABLE', ctx.gate.fault));
-  const unread = () => ctx.unreadTrays.told();
+  const unread = () => ctx.unreadTrays.told() ?? ctx.unreadReplicas.told();
   const reads = readsOf(ctx.index, unread);
   const archive: Archive = {
     ...reads,

@@ -22,7 +22,7 @@ function describeDeletes({ owed, unread }: StatusView['deletes']): readonly stri
     ...(unread.length === 0
       ? []
       : [
-          `provisional: what ${unread.join(', ')} knows of deletes was not read since the rebuild; deleted images may show`,
+          `provisional: ${unread.join(', ')} was not read since the rebuild: deleted images may show, and what is not found is answered 503`,
         ]),
   ];
 }

@@ -267,7 +267,7 @@ export class Calls {
     );
     const quiet = known.changes === changes && known.changing === 0;
     // Not every read of a part is hashed: damage of a hot file is for scrubs, the packer, protect and recall to find.
-    const harmed = this.#world.disks.some((disk) => disk.harmed.has(record.pack));
+    const harmed = this.#world.disks.some((disk) => disk.everHarmed.has(record.pack));
     if (harmed && !strict) return;
     if (like.length === 0) watchman.broken(`I2: ${record.sop} is given with other bytes (${given.length})`);
     if ('value' in result) {

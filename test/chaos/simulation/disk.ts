@@ -28,6 +28,8 @@ export class Disk {
   fault: DiskFault | null = null;
   /** Packs whose bytes the nemesis changed here. */
   readonly harmed = new Set<PackId>();
+  /** The same with those whose files have gone since: somebody may still be reading what they gave. */
+  readonly everHarmed = new Set<PackId>();
   /** Another disk is in its place, and nobody has made it a volume yet: an empty mount point. */
   empty = false;
 

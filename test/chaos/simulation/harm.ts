@@ -109,6 +109,7 @@ async function harmFile(world: World, pick: number): Promise<boolean> {
   if (disk.volume.peek(ref) === null) return false;
   disk.volume.damage(ref, (pick >>> 8) % row.bytes);
   disk.harmed.add(row.id);
+  disk.everHarmed.add(row.id);
   world.note(`pack ${row.id} on ${disk.name} is harmed at ${(pick >>> 8) % row.bytes}`);
   return true;
 }

@@ -5,13 +5,12 @@
 import { ArchiveError, codeOf } from '../../core/errors.js';
 import type { PackId, ReplicaName } from '../../core/ids.js';
 import { forEachLimited, Semaphore } from '../../core/queues.js';
-import type { Volume } from '../../hot/volume.js';
 import type { PackRecord } from '../../index/index.js';
 import type { JobFailure, JobOptions } from '../archive.js';
 import type { ArchiveContext } from '../context.js';
 import { noteUnread } from '../removal/provisional.js';
 import { takeTombstones } from '../removal/read-tombstones.js';
-import { adoptable, fetchManifest, isOfThisCopy } from './manifest-reader.js';
+import { type HotFile, hotFileOf, packOfManifest } from './adopt-manifest.js';
 import { type FoundManifest, newestFirst, surveyManifests } from './manifest-slices.js';
 import { markBegun, markEnded, RebuildTally } from './rebuild-state.js';
 import { recoverTrays } from './replay-trays.js';
@@ -108,7 +107,7 @@ async function adoptNewest(rebuild: Rebuild, generations: readonly FoundManifest
   const { ctx, tally, room, signal } = rebuild;
   for (const [at, found] of generations.entries()) {
     signal?.throwIfAborted();
-    const file = await fileOf(ctx, found.ref.pack);
+    const file = await hotFileOf(ctx, found.ref.pack);
     const known = rebuild.resumed && at === 0 ? await ctx.index.pack(found.ref.pack) : undefined;
     if (known !== undefined && isWhole(known, found, file)) {
       tally.done(known.liveInstances, true);
@@ -132,22 +131,6 @@ function fail({ failures, signal }: Rebuild, item: string, error: unknown): void
   failures.push({ item, code: codeOf(error), detail: error instanceof Error ? error.message : 'unexpected' });
 }
 
-interface HotFile {
-  readonly volume: Volume;
-  readonly bytes: number;
-}
-
-async function fileOf(ctx: ArchiveContext, id: PackId): Promise<HotFile | null> {
-  for (const volume of ctx.volumes.readables()) {
-    try {
-      return { volume, bytes: await volume.size({ id, kind: 'pack' }) };
-    } catch (error) {
-      if (!isOfThisCopy(error)) throw error;
-    }
-  }
-  return null;
-}
-
 /** Whether a rebuild before this one took it in, as it is now. */
 function isWhole(known: PackRecord, { ref, replicas }: FoundManifest, file: HotFile | null): boolean {
   const placed = new Set(known.placements.map(({ replica }) => replica));
@@ -162,31 +145,13 @@ function isWhole(known: PackRecord, { ref, replicas }: FoundManifest, file: HotF
 /** Resolves with how many instances its manifest names. */
 async function adoptFromReplicas(
   { ctx, tally, signal }: Rebuild,
-  { ref, replicas }: FoundManifest,
+  found: FoundManifest,
   file: HotFile | null,
 ): Promise<number> {
-  let last: unknown = null;
   // Round and round, so that every replica gives its share; from where this pack begins, however many others end meanwhile.
-  const begin = tally.packs % replicas.length;
-  for (const replica of [...replicas.slice(begin), ...replicas.slice(0, begin)]) {
-    try {
-      const { body, seal, ref: opened } = await fetchManifest(ctx.replicas.store(replica), ctx.keyring, ref, signal);
-      const whole = file !== null && file.bytes >= body.bytes;
-      const adopted = await adoptable(body, seal, {
-        hot: whole ? 'present' : 'cold',
-        volume: whole ? file.volume.name : null,
-        manifest: { name: opened.name, generation: opened.generation },
-        // Listed, not proven: nothing is evicted on their word before they were read again.
-        placements: replicas.map((name) => ({ replica: name, verifiedMs: 0 })),
-      });
-      await ctx.catalog.change(ref.pack, (index) => index.adopt(adopted));
-      return body.members.length;
-    } catch (error) {
-      if (!isOfThisCopy(error)) throw error;
-      last = error;
-    }
-  }
-  throw last instanceof ArchiveError ? last : new ArchiveError('ABSENT', `no replica gave ${ref.name}`);
+  const adopted = await packOfManifest(ctx, found, file, { begin: tally.packs, signal });
+  await ctx.catalog.change(found.ref.pack, (index) => index.adopt(adopted));
+  return adopted.members.length;
 }
 
 /** Takes in packs on volumes that the index does not know yet: those newer than `newerThan`, or all. */

@@ -50,7 +50,7 @@ async function recoverTail(
   let found = 0;
   const flush = async () => {
     if (batch.length + tombstones.length === 0) return;
-    await tellConflicts(ctx, ref, batch);
+    await tellConflicts(ctx, ref.id, batch);
     await ctx.index.commitArrivals({ pack: ref.id, indexedTo, instances: batch, tombstones });
     batch = [];
     tombstones = [];
@@ -84,8 +84,12 @@ async function recoverTail(
   if (found > 0) ctx.log({ level: 'info', event: 'tray-replayed', pack: ref.id, detail: `${found} instances` });
 }
 
-/** While a volume was away, and the index had lost its last rows, other content may have been taken in under a SOP Instance UID that it holds. */
-async function tellConflicts(ctx: ArchiveContext, ref: PackRef, found: readonly ArrivedInstance[]): Promise<void> {
+/** While a volume or replica was away, and the index had lost its last rows, other content may have been taken in under a SOP Instance UID that it holds. */
+export async function tellConflicts(
+  ctx: ArchiveContext,
+  pack: PackId,
+  found: readonly Pick<ArrivedInstance, 'sop' | 'seq' | 'sha256'>[],
+): Promise<void> {
   const known = await ctx.index.lookup(found.map(({ sop }) => sop));
   const later = found.flatMap(({ sop, seq, sha256 }) => {
     const live = known.get(sop);
@@ -95,7 +99,7 @@ async function tellConflicts(ctx: ArchiveContext, ref: PackRef, found: readonly 
   ctx.log({
     level: 'error',
     event: 'content-conflict',
-    pack: ref.id,
+    pack,
     detail: `${later.length} instances were sent again with other content while nobody could see those in this pack; the first is kept, as always, and the other bytes stay in ${[...new Set(later)].join(', ')} until they are compacted`,
   });
 }

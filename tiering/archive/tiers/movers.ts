@@ -17,11 +17,11 @@ import type { Committer } from '../intake/committer.js';
 import { Pace } from '../pacing/pace.js';
 import { Retries, type Standbys } from '../pacing/retries.js';
 import { collectGarbage } from '../recovery/garbage.js';
+import { readLate } from '../recovery/late-replica.js';
 import { repair } from '../recovery/repair.js';
 import { scrub } from '../recovery/scrub.js';
 import { deepScrubIsDue } from '../recovery/scrub-state.js';
 import type { EmptyPacks } from '../removal/empty-packs.js';
-import { readLateDeletes } from '../removal/provisional.js';
 import { payTombstones } from '../removal/send-tombstones.js';
 import { evictPack } from './evict.js';
 import { reachable } from './protect.js';
@@ -72,6 +72,7 @@ export class Movers {
       this.#loop('evict', moverIntervalMs, (signal) => evictAboveHighWater(this.#ctx, signal)),
       this.#loop('clear', moverIntervalMs, () => this.#emptyPacks.remove()),
       this.#loop('tell-deletes', moverIntervalMs, (signal) => this.#tellDeletes(signal)),
+      this.#loop('read-late', moverIntervalMs, (signal) => this.#readLate(signal)),
       this.#loop('recall', moverIntervalMs, (signal) => this.#recallOpened(signal)),
       this.#loop('refill', moverIntervalMs, (signal) => refill(this.#ctx, this.#retries, this.#pace, signal)),
       this.#loop('compact', UPKEEP_MS, (signal) => compactDuePacks(this.#ctx, this.#retries, this.#pace, signal)),
@@ -133,7 +134,7 @@ export class Movers {
     }
   }
 
-  /** What replicas do not know of deletes, and what only they know. */
+  /** What replicas do not know of deletes. */
   async #tellDeletes(signal: AbortSignal): Promise<void> {
     const up = reachable(this.#ctx).filter((name) => this.#retries.mayTry(name));
     const { failed } = await payTombstones(this.#ctx, up, signal);
@@ -144,7 +145,11 @@ export class Movers {
       this.#retries.failed(replica, error);
       logFailure(this.#ctx, 'tell-deletes-failed', error);
     }
-    await readLateDeletes(this.#ctx, signal);
+  }
+
+  /** What only those know that were away when the index was made again. Arrival numbers go on above theirs. */
+  async #readLate(signal: AbortSignal): Promise<void> {
+    if (await readLate(this.#ctx, signal)) this.#committer.goOnAbove(await this.#ctx.index.highestSeq());
   }
 
   async #collect(signal: AbortSignal): Promise<void> {
