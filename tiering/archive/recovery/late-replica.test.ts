@@ -1,5 +1,5 @@
 // The index is made again without a replica that alone tells of something: that is unavailable until it is back, and then there, without a second rebuild.
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ArchiveRig, storeBytes } from '../../../test/support/archive-rig.js';
 import {
@@ -7,6 +7,7 @@ import {
   away,
   back,
   destroyRigs,
+  files,
   first,
   found,
   ofStudy,
@@ -85,5 +86,31 @@ describe('a replica that was away when the index was made again', () => {
     await rebuilt(rig);
     await rig.open();
     expect(await found(rig.archive)).toEqual(left);
+  });
+
+  it('costs no damaged file on a volume what it still has, while too few replicas are known to have the pack', async () => {
+    const rig = await rigOf();
+    await rig.archive.migrate({ all: true }, { keepHot: true });
+    await rig.close();
+    await away(rig, 'r1');
+    expect(await rebuilt(rig)).toMatchObject({ instances: PHANTOMS.length, unavailable: ['r1'] });
+    const packs = await files(rig.path('a', 'packs'));
+    const damaged = first(packs);
+    const bytes = await readFile(damaged);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length / 2) ^ 1, bytes.length / 2);
+    await writeFile(damaged, bytes);
+    await rig.open();
+    expect((await rig.archive.scrub({ deep: true })).findings).toMatchObject([{ where: 'a', fault: 'corrupt' }]);
+    const { failures } = await rig.archive.repair();
+    expect(failures).toContainEqual(
+      expect.objectContaining({ detail: expect.stringContaining('stays until it is protected') as string }),
+    );
+    expect(Buffer.compare(await readFile(damaged), bytes)).toBe(0);
+    await back(rig, 'r1');
+    await expect.poll(async () => (await rig.archive.status()).deletesUnread, WAIT).toEqual([]);
+    expect((await rig.archive.repair()).failures).toEqual([]);
+    expect((await rig.archive.scrub({ deep: true })).findings).toEqual([]);
+    expect(await files(rig.path('a', 'packs'))).toEqual(packs);
+    expect(await found(rig.archive)).toEqual(PHANTOMS);
   });
 });

@@ -49,9 +49,6 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
       mendChunk(ctx, exception, options.signal),
     );
   }
-  for (const id of await idsOf(ctx, { kind: 'pack', hot: ['missing'], placementsMin: 1 })) {
-    await attempt(id, 'recalling lost hot copies', () => recallPack(ctx, id, options.signal));
-  }
   const told = await payTombstones(ctx, ctx.replicas.targets, options.signal);
   repaired += told.paid;
   bytes += told.bytes;
@@ -66,6 +63,10 @@ export async function repair(ctx: ArchiveContext, options: JobOptions): Promise<
       if (away.length > 0) throw new ArchiveError('UNAVAILABLE', `${away.join(', ')} lacks it and does not answer`);
       return (held.length - before.placements.length) * before.bytes;
     });
+  }
+  // Then: of what too few replicas have, a damaged file on a volume is not replaced.
+  for (const id of await idsOf(ctx, { kind: 'pack', hot: ['missing'], placementsMin: 1 })) {
+    await attempt(id, 'recalling lost hot copies', () => recallPack(ctx, id, options.signal));
   }
   const garbage = await collectGarbage(ctx, options.signal);
   for (const [replica, error] of garbage.failed) {

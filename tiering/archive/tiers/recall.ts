@@ -31,8 +31,12 @@ export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: Abort
     }
     const ref = { id, kind: record.kind };
     const { members } = await ctx.index.packContents(id);
-    // A copy that was given up, or left by a recall that failed, may be all that is left of some image: it goes when the replicas have proven to have all.
-    if (await liesOn(volume, ref)) await readThrough(ctx, record, members, signal);
+    // A copy that was given up, or left by a recall that failed, may be all that is left of some image: it goes when as many replicas have the pack as
+    // an eviction asks for, and have proven to give all of it (I5).
+    if (await liesOn(volume, ref)) {
+      mustBeEnough(ctx, record);
+      await readThrough(ctx, record, members, signal);
+    }
     await volume.remove(ref);
     const writer = await volume.createPack(id, record.bytes);
     try {
@@ -47,6 +51,14 @@ export async function recallPack(ctx: ArchiveContext, id: PackId, signal?: Abort
     await ctx.catalog.change(id, (index) => index.setHot(id, 'present', volume.name));
     return record.bytes;
   });
+}
+
+function mustBeEnough(ctx: ArchiveContext, { id, placements }: PackRecord): void {
+  const { rule } = ctx.replicas;
+  const held = placements.map(({ replica }) => replica);
+  if (rule.isMet(held)) return;
+  const detail = `${rule.shortfall(held)}: the damaged copy on the volume stays until it is protected`;
+  throw new ArchiveError('UNAVAILABLE', `pack ${id} is known ${detail}`);
 }
 
 /** All of the pack's bytes in order, which `take` may have until it resolves. CORRUPT when a member is not what was acknowledged. */
