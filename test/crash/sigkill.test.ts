@@ -151,8 +151,7 @@ describe(`${KILLS} SIGKILLs under ingest, deletes and migrate`, () => {
     expect(scrub['report'], `SEED=${SEED}`).toMatchObject({ findings: [] });
     // Kills without anything at stake would prove nothing.
     expect(acknowledged.length).toBeGreaterThan(KILLS);
-    // Few on a busy machine.
-    expect(deleted.length).toBeGreaterThan(0);
+    expect(deleted.length).toBeGreaterThan(KILLS / 5);
     console.info(
       `${KILLS} kills, ${acknowledged.length} instances acknowledged, 0 lost or changed, ${deleted.length} deleted, 0 back, SEED=${SEED}`,
     );

@@ -112,6 +112,12 @@ export async function rebuilt(rig: ArchiveRig): Promise<RebuildReport> {
 }
 
 export const away = (rig: ArchiveRig, name: string) => rename(rig.path(name), rig.path(`${name}-away`));
+/** What was away is back, and was read. */
+export async function backAndRead(rig: ArchiveRig, name: string): Promise<void> {
+  await back(rig, name);
+  await expect.poll(async () => (await rig.archive.status()).deletesUnread, WAIT).toEqual([]);
+}
+
 export const back = async (rig: ArchiveRig, name: string) => {
   await rm(rig.path(name), { recursive: true, force: true });
   await rename(rig.path(`${name}-away`), rig.path(name));

@@ -1,10 +1,11 @@
 // Trays that end and volumes that do not answer, under arrivals: nobody notices either.
-import { cp, rename, rm } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { afterEach, expect, it } from 'vitest';
 import { phantomStudies } from '../../../dicom/phantom/phantom.js';
 import { type Ailing, ailing } from '../../../test/support/ailing-volume.js';
 import { ArchiveRig, readAll, storeBytes } from '../../../test/support/archive-rig.js';
 import { but } from '../../../test/support/but.js';
+import { cutPower, keepIndex } from '../../../test/support/power-cut.js';
 import { scopeOf } from '../../../test/support/removal-rig.js';
 import { ArchiveError } from '../../core/errors.js';
 import type { PackId } from '../../core/ids.js';
@@ -175,8 +176,7 @@ it('a batch that is being indexed when the next one fails is part of its tray, a
   const [first, second, third] = PHANTOMS;
   if (first === undefined || second === undefined || third === undefined) expect.fail();
   expect(await storeBytes(archive, first.bytes)).toMatchObject({ status: 'stored' });
-  await cp(rig.path('index'), rig.path('index-cut'), { recursive: true });
-  await rm(rig.path('index-cut', 'filmroom.db-shm'));
+  await keepIndex(rig);
   holding = true;
   const indexing = storeBytes(archive, second.bytes);
   await expect.poll(() => held.length).toBe(1);
@@ -190,13 +190,7 @@ it('a batch that is being indexed when the next one fails is part of its tray, a
   await expect.poll(() => rig.events.map(({ event }) => event)).toContain('tray-failed');
   for (const release of held) release();
   expect(await Promise.all([indexing, failing])).toMatchObject([{ status: 'stored' }, { status: 'stored' }]);
-  // The power fails now: the index is as it was when it was last durable, and the volume as it is.
-  await cp(rig.path('a'), rig.path('a-cut'), { recursive: true });
-  await archive.close();
-  for (const name of ['index', 'a']) {
-    await rm(rig.path(name), { recursive: true });
-    await rename(rig.path(`${name}-cut`), rig.path(name));
-  }
+  await cutPower(rig, () => archive.close());
   archive = await rig.open();
   for (const one of [first, second, third]) {
     const bytes = await readAll(archive.read(await archive.instance(scopeOf(one))));

@@ -5,7 +5,7 @@ import { type ArchiveRig, storeBytes } from '../../../test/support/archive-rig.j
 import {
   ALL,
   away,
-  back,
+  backAndRead,
   destroyRigs,
   files,
   first,
@@ -16,7 +16,6 @@ import {
   rigOf,
   STUDIES,
   scopeOf,
-  WAIT,
   without,
 } from '../../../test/support/removal-rig.js';
 
@@ -33,11 +32,6 @@ async function forget(rig: ArchiveRig): Promise<void> {
   await rig.open();
 }
 
-async function remember(rig: ArchiveRig): Promise<void> {
-  await back(rig, 'r2');
-  await expect.poll(async () => (await rig.archive.status()).deletesUnread, WAIT).toEqual([]);
-}
-
 describe('a replica that was away when the index was made again', () => {
   it('is read when it is back: what it alone has is unavailable until then, and there afterwards', async () => {
     const rig = await rigOf();
@@ -52,7 +46,7 @@ describe('a replica that was away when the index was made again', () => {
       code: 'UNAVAILABLE',
       message: expect.stringContaining('replica r2 did not answer when the index was rebuilt') as string,
     });
-    await remember(rig);
+    await backAndRead(rig, 'r2');
     expect(await found(rig.archive)).toEqual(PHANTOMS);
     expect(rig.events).toContainEqual(
       expect.objectContaining({
@@ -80,7 +74,7 @@ describe('a replica that was away when the index was made again', () => {
     await rig.open();
     await forget(rig);
     expect(await storeBytes(rig.archive, again.bytes)).toMatchObject({ status: 'stored' });
-    await remember(rig);
+    await backAndRead(rig, 'r2');
     const left = without(...ofStudy(study));
     expect(await found(rig.archive)).toEqual(left);
     await rebuilt(rig);
@@ -106,8 +100,7 @@ describe('a replica that was away when the index was made again', () => {
       expect.objectContaining({ detail: expect.stringContaining('stays until it is protected') as string }),
     );
     expect(Buffer.compare(await readFile(damaged), bytes)).toBe(0);
-    await back(rig, 'r1');
-    await expect.poll(async () => (await rig.archive.status()).deletesUnread, WAIT).toEqual([]);
+    await backAndRead(rig, 'r1');
     expect((await rig.archive.repair()).failures).toEqual([]);
     expect((await rig.archive.scrub({ deep: true })).findings).toEqual([]);
     expect(await files(rig.path('a', 'packs'))).toEqual(packs);

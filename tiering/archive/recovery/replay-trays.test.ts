@@ -1,9 +1,9 @@
 // What was acknowledged and is not in the index is there before the server answers, whatever lies around it.
-import { cp, rename, rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ArchiveRig, readAll, storeBytes } from '../../../test/support/archive-rig.js';
 import { but } from '../../../test/support/but.js';
 import { buildPart10 } from '../../../test/support/part10-builder.js';
+import { cutPower, keepIndex } from '../../../test/support/power-cut.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid } from '../../core/ids.js';
 import type { Volume } from '../../hot/volume.js';
 import type { Archive } from '../archive.js';
@@ -36,12 +36,7 @@ const scopeOf = (sop: string) => ({
 
 /** The power fails, and the index forgets what came after `keepIndex`; nobody compares the packs of the volume with it any more. */
 async function openAfterPowerCut(): Promise<Archive> {
-  await cp(rig.path('a'), rig.path('a-cut'), { recursive: true });
-  await rig.close();
-  for (const name of ['index', 'a']) {
-    await rm(rig.path(name), { recursive: true });
-    await rename(rig.path(`${name}-cut`), rig.path(name));
-  }
+  await cutPower(rig, () => rig.close());
   const parts = await rig.parts();
   const neverListed = (volume: Volume) =>
     but<Volume>(volume, {
@@ -54,16 +49,11 @@ async function openAfterPowerCut(): Promise<Archive> {
   return archive;
 }
 
-async function keepIndex(): Promise<void> {
-  await cp(rig.path('index'), rig.path('index-cut'), { recursive: true });
-  await rm(rig.path('index-cut', 'filmroom.db-shm'));
-}
-
 describe('a long instance in a pack of its own, which the index forgot', () => {
   it('is there as soon as the in-tray that points to it was read', async () => {
     const [first, second] = [long('1.2.3.4.1', 1), long('1.2.3.4.2', 2)];
     expect(await storeBytes(rig.archive, first)).toMatchObject({ status: 'stored' });
-    await keepIndex();
+    await keepIndex(rig);
     expect(await storeBytes(rig.archive, second)).toMatchObject({ status: 'stored' });
     const reopened = await openAfterPowerCut();
     for (const [sop, bytes] of [
@@ -77,7 +67,7 @@ describe('a long instance in a pack of its own, which the index forgot', () => {
   });
 
   it('stays deleted when it was deleted after it', async () => {
-    await keepIndex();
+    await keepIndex(rig);
     expect(await storeBytes(rig.archive, long('1.2.3.4.1', 1))).toMatchObject({ status: 'stored' });
     await rig.archive.remove(scopeOf('1.2.3.4.1'));
     expect(await storeBytes(rig.archive, long('1.2.3.4.2', 2))).toMatchObject({ status: 'stored' });

@@ -4,6 +4,7 @@ import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type PhantomInstance, phantomStudies } from '../../../dicom/phantom/phantom.js';
 import { ArchiveRig, readAll, storeBytes } from '../../../test/support/archive-rig.js';
+import { keepIndex } from '../../../test/support/power-cut.js';
 import { parseSeriesUid, parseSopUid, parseStudyUid, parseVolumeName } from '../../core/ids.js';
 import { Sqlite } from '../../core/sqlite.js';
 import { openArchive } from '../open-archive.js';
@@ -42,12 +43,6 @@ const mark = () => {
   return value;
 };
 
-/** What a power cut leaves of the index if it comes after this and nothing is synced meanwhile. */
-async function keepIndex(): Promise<void> {
-  await cp(rig.path('index'), rig.path('index-cut'), { recursive: true });
-  await rm(rig.path('index-cut', 'filmroom.db-shm'));
-}
-
 /** The power fails now; the volume is not in its place at the next start. */
 async function cutPower(): Promise<void> {
   await cp(rig.path('a'), rig.path('a-cut'), { recursive: true }).catch(() => undefined);
@@ -82,7 +77,7 @@ async function expectCertain(): Promise<void> {
 describe('a volume that is away', () => {
   it('after a power cut may hold what is not found, until it is back; arrivals go on', async () => {
     await rig.reopen();
-    await keepIndex();
+    await keepIndex(rig);
     expect((await storeBytes(rig.archive, LATE.bytes)).status).toBe('stored');
     await cutPower();
     await expectDoubtful();
@@ -115,7 +110,7 @@ describe('a volume that is away', () => {
     // Arrivals notice, and leave it.
     await storeBytes(rig.archive, NEW.bytes);
     await vi.waitFor(() => expect(mark()).toBe(''), WAIT);
-    await keepIndex();
+    await keepIndex(rig);
     await cutPower();
     expect((await look(LATE)).sop).toBe(LATE.sop);
     await expectCertain();

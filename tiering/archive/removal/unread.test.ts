@@ -6,7 +6,7 @@ import { readAll, storeBytes } from '../../../test/support/archive-rig.js';
 import { FaultyObjectStore } from '../../../test/support/faulty-object-store.js';
 import {
   away,
-  back,
+  backAndRead,
   destroyRigs,
   files,
   first,
@@ -32,11 +32,6 @@ async function forget(rig: ArchiveRig): Promise<void> {
   await rig.open();
 }
 
-async function remember(rig: ArchiveRig): Promise<void> {
-  await back(rig, 'a');
-  await expect.poll(async () => (await rig.archive.status()).deletesUnread, WAIT).toEqual([]);
-}
-
 describe('what is stored while a volume’s tail is unread', () => {
   it('outlives a delete that only the volume knows of, although its bytes were there already', async () => {
     const rig = await rigOf();
@@ -50,7 +45,7 @@ describe('what is stored while a volume’s tail is unread', () => {
     await forget(rig);
     expect(await found(rig.archive)).toEqual(PHANTOMS);
     expect(await storeBytes(rig.archive, one.bytes)).toMatchObject({ status: 'stored' });
-    await remember(rig);
+    await backAndRead(rig, 'a');
     expect(await found(rig.archive)).toEqual(without(other));
     await rebuilt(rig);
     await rig.open();
@@ -74,7 +69,7 @@ describe('what is stored while a volume’s tail is unread', () => {
     expect(await storeBytes(rig.archive, one.bytes)).toMatchObject({ status: 'refused' });
     for (const replica of replicas) replica.heal();
     expect(await found(rig.archive)).toEqual(PHANTOMS);
-    await remember(rig);
+    await backAndRead(rig, 'a');
     expect(await found(rig.archive)).toEqual(PHANTOMS);
     expect(await storeBytes(rig.archive, one.bytes)).toMatchObject({ status: 'duplicate' });
   });
@@ -86,7 +81,7 @@ describe('what is stored while a volume’s tail is unread', () => {
     await rm(rig.path('r1', 'm'), { recursive: true });
     const packs = await files(rig.path('a', 'packs'));
     await forget(rig);
-    await remember(rig);
+    await backAndRead(rig, 'a');
     await expect.poll(async () => (await rig.archive.status()).index.studies.hot, WAIT).toBe(3);
     expect(await files(rig.path('a', 'packs'))).toEqual(packs);
     expect(await found(rig.archive)).toEqual(PHANTOMS);
@@ -101,7 +96,7 @@ describe('what is stored while a volume’s tail is unread', () => {
     expect(await storeBytes(rig.archive, bytes)).toMatchObject({ status: 'stored' });
     const now = await rig.archive.instance(scopeOf(one));
     expect(Buffer.compare(await readAll(rig.archive.read(now)), bytes)).toBe(0);
-    await remember(rig);
+    await backAndRead(rig, 'a');
     expect(await found(rig.archive)).toEqual(PHANTOMS);
     expect(rig.events).toContainEqual(expect.objectContaining({ event: 'content-conflict', level: 'error' }));
     expect(await storeBytes(rig.archive, bytes)).toMatchObject({ status: 'refused', code: 'CONFLICT' });
